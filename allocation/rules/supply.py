@@ -1,0 +1,152 @@
+"""The shape of the supply side: products, panels and the escalation tiers."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from allocation.quantities import to_mg
+from allocation.rules.models import Code, Confidence, Grade, Model, Positive, Source
+
+__all__ = ["NATIONAL", "Panel", "PanelSet", "Product", "ProductSet", "Stage", "Tier", "TierSet"]
+
+NATIONAL = "NATIONAL"
+"""Location code of stock that no panel holds."""
+
+Route = Literal["IV", "SC", "IM"]
+
+
+class Product(Model):
+    """One brand in one concentration."""
+
+    code: Code
+    name: str
+    maker: str
+    route: Route
+    also_routes: tuple[Route, ...] = ()
+    facilitated: bool = False
+    concentration_g_per_ml: Positive
+    vial_g: tuple[Positive, ...] = Field(min_length=1)
+    shelf_life_months: Positive
+    storage: str = ""
+    confidence_vials: Confidence
+    confidence_shelf_life: Confidence
+    source: Source
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """Routes it may be given by, its usual one first."""
+        return (self.route, *self.also_routes)
+
+    @property
+    def vial_mg(self) -> tuple[int, ...]:
+        """Vial sizes in mg, smallest first."""
+        return tuple(sorted(to_mg(size) for size in self.vial_g))
+
+
+class ProductSet(Model):
+    """All products known to a run."""
+
+    product: tuple[Product, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _codes_are_single(self) -> Self:
+        codes = [product.code for product in self.product]
+        if len(set(codes)) != len(codes):
+            raise ValueError("product codes repeat")
+        return self
+
+    @cached_property
+    def by_code(self) -> dict[str, Product]:
+        """Products by code, in the order of the file."""
+        return {product.code: product for product in self.product}
+
+
+class Panel(Model):
+    """One sub-regional immunoglobulin assessment panel."""
+
+    code: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_-]*$")]
+    name: str
+    region: str
+    population: Annotated[int, Field(gt=0)]
+    trusts: Annotated[int, Field(ge=1)]
+    use_index: Positive = 1.0
+
+
+class PanelSet(Model):
+    """All panels known to a run. ``use_index`` is use a head against the national mean of 1."""
+
+    source: tuple[Source, ...] = ()
+    panel: tuple[Panel, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _codes_are_single(self) -> Self:
+        codes = [panel.code for panel in self.panel]
+        if len(set(codes)) != len(codes):
+            raise ValueError("panel codes repeat")
+        if NATIONAL in codes:
+            raise ValueError(f"{NATIONAL} is a location of stock, not a panel")
+        return self
+
+    @cached_property
+    def by_code(self) -> dict[str, Panel]:
+        """Panels by code, in the order of the file."""
+        return {panel.code: panel for panel in self.panel}
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Regions in order of first appearance."""
+        return tuple(dict.fromkeys(panel.region for panel in self.panel))
+
+
+class Stage(Model):
+    """One step of who goes first: everyone in it is served as fully as stock allows before the next."""
+
+    name: str
+    emergencies_only: bool = False
+    grades: tuple[Grade, ...] = ()
+    include_ungraded: bool = False
+    fair_between: Literal["panels", "classes"] = "panels"
+
+
+class Tier(Model):
+    """What may be done at one tier of escalation.
+
+    ``stock_reach``: whose stock may serve a patient. ``product_reach``: which products may. ``switch_capacity``:
+    share of a panel's grams due that may be given as another product than the patient's own (None: no limit).
+    ``defer_grades``, ``reduce_grades``, ``suspend_grades``: what may be done to whom when stock falls short;
+    ``reserve_quantile``: quantile of acute grade 4 demand over the replenishment lead time held back (0: none).
+    """
+
+    tier: Annotated[int, Field(ge=1, le=4)]
+    name: str
+    stock_reach: Literal["panel", "region", "national"]
+    product_reach: Literal["same", "same_route", "any_route"]
+    switch_capacity: Annotated[float, Field(ge=0, le=1)] | None = None
+    defer_grades: tuple[Grade, ...] = ()
+    reduce_grades: tuple[Grade, ...] = ()
+    suspend_grades: tuple[Grade, ...] = ()
+    smallest_reduced_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    reserve_quantile: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    reserve_weeks: Annotated[float, Field(ge=0)] = 0.0
+    stage: tuple[Stage, ...] = Field(min_length=1)
+    source: Source
+    assumption: tuple[str, ...] = ()
+
+
+class TierSet(Model):
+    """The four tiers."""
+
+    tier: tuple[Tier, ...]
+
+    @model_validator(mode="after")
+    def _all_four(self) -> Self:
+        if [tier.tier for tier in self.tier] != [1, 2, 3, 4]:
+            raise ValueError("tiers 1, 2, 3 and 4 are needed, in this order")
+        return self
+
+    def of(self, number: int) -> Tier:
+        """The regime of a tier, 1 to 4."""
+        return self.tier[number - 1]
