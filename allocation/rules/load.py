@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from allocation.errors import Fault, InputError
 from allocation.resources import package_data
-from allocation.rules.models import Rulebook
+from allocation.rules.models import Rulebook, entry_key
 from allocation.rules.supply import PanelSet, ProductSet, TierSet
 
 __all__ = ["RULEBOOKS", "load_panels", "load_products", "load_rulebook", "load_tiers", "parse", "read_toml"]
@@ -85,6 +86,7 @@ def load_rulebook(name: str = "nhs") -> Rulebook:
     if "entry" in head:
         raise InputError(Fault(str(folder / "rulebook.toml"), "entries in files of their own", column="entry"))
     entries: list[Any] = []
+    origin: list[Path] = []
     for path in sorted(folder.glob("*.toml")):
         if path.name == "rulebook.toml":
             continue
@@ -92,8 +94,25 @@ def load_rulebook(name: str = "nhs") -> Rulebook:
         unknown = sorted(set(body) - {"entry"})
         if unknown:
             raise InputError([Fault(str(path), "only [[entry]] tables", column=key) for key in unknown])
-        entries.extend(body.get("entry", []))
-    return parse(Rulebook, {**head, "entry": entries}, str(folder))
+        found = body.get("entry", [])
+        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+            raise InputError(Fault(str(path), "only [[entry]] tables", column="entry"))
+        entries.extend(found)
+        origin.extend([path] * (len(entries) - len(origin)))
+    try:
+        return parse(Rulebook, {**head, "entry": entries}, str(folder / "rulebook.toml"))
+    except InputError as error:
+        raise InputError([_in_its_file(fault, entries, origin) for fault in error.faults]) from None
+
+
+def _in_its_file(fault: Fault, entries: list[Any], origin: list[Path]) -> Fault:
+    """A fault in an entry by the file it stands in and by its code, instead of by its place among all entries."""
+    at = fault.column.split(".")
+    if at[0] != "entry" or len(at) == 1:
+        return fault
+    entry, rest = entries[int(at[1])], at[2:]
+    code = entry_key(str(entry.get("indication", f"entry {at[1]}")), str(entry.get("situation", "")))
+    return replace(fault, source=str(origin[int(at[1])]), column=".".join([code, *rest]))
 
 
 @lru_cache(maxsize=8)

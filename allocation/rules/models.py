@@ -301,7 +301,10 @@ class Entry(Model):
 
 
 class AdultWeightRule(Model):
-    """Ideal weight = base + slope × (height − reference height); dosing weight between ideal and actual."""
+    """Ideal weight = base + slope × (height − reference height); dosing weight between ideal and actual.
+
+    From ``bmi_flag_kg_m2`` on, a dose carries a note that it rests on the formula (None: no such note).
+    """
 
     base_kg_male: Positive
     base_kg_female: Positive
@@ -309,6 +312,7 @@ class AdultWeightRule(Model):
     reference_height_cm: Positive
     adjustment_fraction: Annotated[float, Field(ge=0, le=1)]
     height_range_low_cm: Positive
+    bmi_flag_kg_m2: Positive | None = None
     source: Source
 
 
@@ -336,6 +340,7 @@ class DosingRules(Model):
 
     rounding: Literal["down", "nearest"]
     max_g_per_kg_per_day: Positive | None = None
+    vial_g_if_unnamed: tuple[Positive, ...] = ()
     adult: AdultWeightRule
     child: ChildWeightRule
 

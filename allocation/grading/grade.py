@@ -1,0 +1,260 @@
+"""Grades of a cohort, with reasons.
+
+A grade depends on few things: the entry, the flags its upgrades ask for, whether the annual review counts, and some
+yes/no facts. Rows that agree in all of these share one decision, so decisions are taken once for each combination
+and handed out, however many rows there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from allocation.grading.columns import day_of, days_of, entries_of, is_value, need_columns
+from allocation.grading.words import REVIEW, Review, blocked, source_of
+from allocation.quantities import DAYS_PER_WEEK
+from allocation.rules.models import FLAGS, Entry, Rulebook
+
+__all__ = ["GRADE_COLUMNS", "grade_cohort"]
+
+GRADE_COLUMNS = ("grade", "base_grade", "upgraded", "commissioned", "prior_approval", "review_overdue", "reason")
+"""Columns that grading adds, in their order."""
+
+_NEEDED = (
+    "indication",
+    "situation",
+    "interval_weeks",
+    "start_date",
+    "last_review_date",
+    "panel_decision",
+    *FLAGS,
+)
+_IFR, _TRIAL, _YES = "ifr_approved", "clinical_trial", "yes"
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Everything a decision depends on."""
+
+    entry: Entry | None
+    in_force: bool
+    held: frozenset[str]
+    review: Review
+    phase: Literal["start", "ongoing"]
+    repeated: bool
+    declined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """One row's answers; ``grade`` and ``base_grade`` are None when ungraded."""
+
+    grade: int | None
+    base_grade: int | None
+    upgraded: str
+    commissioned: str
+    prior_approval: str
+    review_overdue: str
+    reason: str
+
+
+def grade_cohort(rulebook: Rulebook, cohort: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """Grade every patient of a cohort.
+
+    Parameters
+    ----------
+    rulebook
+        Criteria to grade by.
+    cohort
+        A cohort frame. It is not changed; the result shares its columns.
+    as_of
+        Day on which reviews and phases are judged.
+
+    Returns
+    -------
+    DataFrame
+        The cohort, its index kept, with the columns of :data:`GRADE_COLUMNS`. ``grade`` and ``base_grade`` are Int8
+        (<NA> when ungraded), ``upgraded`` and ``review_overdue`` are yes or no, ``commissioned`` is routine, ifr or
+        no, ``prior_approval`` is required, not_required or retrospective, ``reason`` is a sentence.
+
+    Raises
+    ------
+    InputError
+        Where a column is missing, or a code is neither in the rulebook nor ``unlisted``.
+
+    Notes
+    -----
+    The highest upgrade whose conditions hold wins. A review counts when dated in the ``review_valid_days`` up to the
+    as-of date, both ends included; a date in the future does not. Where the rulebook says so, a patient no longer
+    than that after the start of treatment (or not yet started) counts as reviewed if the panel approved. A flag that
+    is blank does not hold. An entry that is not in force on the as-of date is treated as not listed.
+    """
+    need_columns(cohort, _NEEDED, "cohort")
+    entries = entries_of(rulebook, cohort)
+    keys = _case_keys(rulebook, cohort, entries=entries, as_of=as_of)
+    places, distinct = pd.factorize(keys)
+    decisions = [_decide(_case_of(key, rulebook, as_of), rulebook, as_of) for key in distinct.tolist()]
+
+    graded = cohort.copy(deep=False)
+    for column in GRADE_COLUMNS:
+        answers = [getattr(decision, column) for decision in decisions]
+        graded[column] = _handed_out(answers, places, number=column in ("grade", "base_grade"))
+    return graded
+
+
+def _handed_out(answers: list[Any], places: npt.NDArray[np.intp], *, number: bool) -> Any:
+    if not number:
+        return np.array(answers, dtype=object)[places]
+    values = np.array([0 if answer is None else answer for answer in answers], dtype=np.int8)
+    missing = np.array([answer is None for answer in answers], dtype=bool)
+    return pd.arrays.IntegerArray(values[places], missing[places])
+
+
+# A case is packed into one whole number: flags held in the low bits, then these fields, then the entry.
+_REVIEW_AT = len(FLAGS)
+_ONGOING_AT = _REVIEW_AT + 3
+_REPEATED_AT = _ONGOING_AT + 1
+_DECLINED_AT = _REPEATED_AT + 1
+_ENTRY_AT = _DECLINED_AT + 1
+
+
+def _case_keys(rulebook: Rulebook, cohort: pd.DataFrame, *, entries: Ints, as_of: date) -> Ints:
+    settings = rulebook.settings
+    today = day_of(as_of)
+    declined = is_value(cohort["panel_decision"], "declined")
+    repeated = ~np.isnan(cohort["interval_weeks"].to_numpy(dtype=np.float64))
+    started, has_start = days_of(cohort["start_date"])
+    starting = has_start & (today - started < settings.initiation_weeks * DAYS_PER_WEEK)
+    keys = _reviews(rulebook, cohort, today=today).astype(np.int64) << _REVIEW_AT
+    keys |= (repeated & ~starting).astype(np.int64) << _ONGOING_AT
+    keys |= repeated.astype(np.int64) << _REPEATED_AT
+    keys |= declined.astype(np.int64) << _DECLINED_AT
+    # Unlisted is -1, so one is added to keep the number positive.
+    keys |= (entries + 1) << _ENTRY_AT
+    for bit, flag in enumerate(FLAGS):
+        rows = np.flatnonzero(_asks_for(rulebook, flag, as_of)[entries])
+        keys[rows] |= is_value(cohort[flag], _YES, rows).astype(np.int64) << bit
+    return keys
+
+
+def _asks_for(rulebook: Rulebook, flag: str, as_of: date) -> Bools:
+    """For each entry, and last for unlisted (place -1), whether its decision depends on a flag."""
+    asks = [
+        flag == _TRIAL
+        or (flag == _IFR and not _in_force(entry, as_of))
+        or any(flag in (*upgrade.all_of, *upgrade.any_of) for upgrade in entry.upgrade)
+        for entry in rulebook.entry
+    ]
+    return np.array([*asks, flag in (_IFR, _TRIAL)])
+
+
+def _reviews(rulebook: Rulebook, cohort: pd.DataFrame, *, today: int) -> npt.NDArray[np.int8]:
+    """State of each row's annual review, as numbers of :class:`Review`."""
+    valid_days = rulebook.settings.review_valid_days
+    reviewed, has_review = days_of(cohort["last_review_date"])
+    started, has_start = days_of(cohort["start_date"])
+    past = has_review & (reviewed <= today)
+    review = np.full(len(cohort), Review.NONE, dtype=np.int8)
+    review[has_review & ~past] = Review.IN_THE_FUTURE
+    review[past] = Review.OUT_OF_DATE
+    if rulebook.settings.first_year_counts_if_approved:
+        first_year = has_start & (today - started <= valid_days)
+        approved = is_value(cohort["panel_decision"], "approved")
+        review[first_year] = np.where(approved[first_year], Review.FIRST_YEAR_APPROVED, Review.FIRST_YEAR_NOT_APPROVED)
+    review[past & (today - reviewed <= valid_days)] = Review.DONE
+    return review
+
+
+def _case_of(key: int, rulebook: Rulebook, as_of: date) -> _Case:
+    place = (key >> _ENTRY_AT) - 1
+    entry = rulebook.entry[place] if place >= 0 else None
+    review = Review(key >> _REVIEW_AT & 7)
+    held = {flag for bit, flag in enumerate(FLAGS) if key >> bit & 1}
+    if review.counts:
+        held.add(REVIEW)
+    return _Case(
+        entry=entry,
+        in_force=entry is not None and _in_force(entry, as_of),
+        held=frozenset(held),
+        review=review,
+        phase="ongoing" if key >> _ONGOING_AT & 1 else "start",
+        repeated=bool(key >> _REPEATED_AT & 1),
+        declined=bool(key >> _DECLINED_AT & 1),
+    )
+
+
+def _in_force(entry: Entry, as_of: date) -> bool:
+    begun = entry.effective_from is None or entry.effective_from <= as_of
+    return begun and (entry.effective_until is None or as_of <= entry.effective_until)
+
+
+def _decide(case: _Case, rulebook: Rulebook, as_of: date) -> _Decision:
+    if case.entry is None or not case.in_force:
+        return _not_listed(case, as_of)
+    entry = case.entry
+    applying = [
+        upgrade
+        for upgrade in entry.upgrade
+        if case.held.issuperset(upgrade.all_of) and (not upgrade.any_of or case.held.intersection(upgrade.any_of))
+    ]
+    best = max(applying, key=lambda upgrade: upgrade.to, default=None)
+    grade = best.to if best else entry.base_grade
+    parts = [f"{entry.key}: base grade {entry.base_grade}"]
+    if best:
+        first_year = REVIEW in (*best.all_of, *best.any_of) and case.review is Review.FIRST_YEAR_APPROVED
+        note = " (first year, start approved by the panel)" if first_year else ""
+        parts.append(f"raised to {best.to} because {best.reason}{note}")
+    for upgrade in entry.upgrade:
+        if upgrade.to > grade:
+            missing = blocked(upgrade, held=case.held, review=case.review, settings=rulebook.settings, as_of=as_of)
+            stays = f"not raised to {upgrade.to}" if best or len(entry.upgrade) > 1 else f"stays {grade}"
+            parts.append(f"{stays}: {missing}")
+    if _TRIAL in case.held:
+        parts.append("in a clinical trial, graded by its indication")
+    long_term = entry.term == "long" or (entry.term == "either" and case.repeated)
+    return _Decision(
+        grade=grade,
+        base_grade=entry.base_grade,
+        upgraded="yes" if best else "no",
+        commissioned="routine",
+        prior_approval=getattr(entry.prior_approval, case.phase),
+        review_overdue="yes" if long_term and not case.review.counts else "no",
+        reason=_sentence(parts, case, source_of(entry)),
+    )
+
+
+def _not_listed(case: _Case, as_of: date) -> _Decision:
+    entry = case.entry
+    if entry is None:
+        first = "unlisted: the criteria do not list it, so it has no grade"
+    else:
+        first = f"{entry.key}: not in force on {as_of.isoformat()}, so it has no grade"
+    if _TRIAL in case.held:
+        commissioned, funding = "no", "a clinical trial of something not commissioned, held until supply is secure"
+    elif _IFR in case.held:
+        commissioned, funding = "ifr", "funded by an approved individual request, after grade 1"
+    else:
+        commissioned, funding = "no", "no individual funding approved"
+    return _Decision(
+        grade=None,
+        base_grade=None,
+        upgraded="no",
+        commissioned=commissioned,
+        prior_approval="required",
+        review_overdue="no",
+        reason=_sentence([first, funding], case, "" if entry is None else source_of(entry)),
+    )
+
+
+def _sentence(parts: list[str], case: _Case, source: str) -> str:
+    if case.declined:
+        parts = [*parts, "the panel declined this treatment"]
+    return "; ".join(parts) + (f" ({source})" if source else "")
