@@ -116,7 +116,8 @@ class Tier(Model):
 
     ``stock_reach``: whose stock may serve a patient. ``product_reach``: which products may. ``switch_capacity``:
     share of a panel's grams due that may be given as another product than the patient's own (None: no limit).
-    ``defer_grades``, ``reduce_grades``, ``suspend_grades``: what may be done to whom when stock falls short;
+    ``defer_grades``, ``reduce_grades``, ``suspend_grades``: what may be done to whom when stock falls short. A
+    suspended grade is served from what is left when all above it are served; who then gets nothing is suspended.
     ``reserve_quantile``: quantile of acute grade 4 demand over the replenishment lead time held back (0: none).
     """
 

@@ -9,8 +9,11 @@ import pytest
 from allocation.errors import InputError
 from allocation.rules import load_panels, load_products, load_tiers
 
-PRODUCTS = """privigen_10 octagam_5 octagam_10 panzyga_10 gammaplex_5 gammaplex_10 flebogamma_5 flebogamma_10 gamunex_10
-intratect_5 intratect_10 kiovig_10 iqymune_10 hizentra_20 cuvitru_20 cutaquig_16_5 xembify_20 subgam_16 hyqvia_10""".split()
+PRODUCTS = """
+privigen_10 octagam_5 octagam_10 panzyga_10 gammaplex_5 gammaplex_10 flebogamma_5 flebogamma_10
+gamunex_10 intratect_5 intratect_10 kiovig_10 iqymune_10 hizentra_20 cuvitru_20 cutaquig_16_5
+xembify_20 subgam_16 hyqvia_10
+""".split()
 
 # Census 2021, usual residents of the nine regions of England, summed (evidence register, section 3).
 ENGLAND = 56_482_800

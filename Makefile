@@ -1,0 +1,31 @@
+# Short names; every target is a command that also works without make.
+PYTHON ?= python3
+VENV_PYTHON ?= .venv/bin/python
+UV ?= uv
+LOCK = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+
+.PHONY: test demo lint lock upgrade cohorts
+
+test:
+	$(PYTHON) bootstrap.py test
+
+demo:
+	$(PYTHON) bootstrap.py demo
+
+lint:
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m mypy
+
+lock:
+	$(LOCK) --group build --output-file requirements.lock
+	$(LOCK) --group build --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
+upgrade:
+	rm -f requirements.lock requirements-dev.lock
+	$(MAKE) lock
+
+# All four files of data/patient_cohorts, from the generator and its fixed seeds.
+cohorts:
+	$(VENV_PYTHON) -c "from pathlib import Path; from allocation.cohort.published import regenerate; regenerate(Path('data/patient_cohorts'))"

@@ -1,0 +1,86 @@
+"""The command ``allocate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from allocation.cli.cohorts import say_set_aside
+from allocation.cli.options import (
+    AsOf,
+    Cohort,
+    Panels,
+    Products,
+    Rejects,
+    Rulebook,
+    Seed,
+    Strict,
+    Tiers,
+    as_date,
+)
+from allocation.cli.shown import say, shown
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(
+        "allocate",
+        epilog=(
+            "Example: igalloc allocate --cohort cohort.csv --stock stock.csv --tier 3 --as-of 2026-11-01 "
+            "--out reports/tier3"
+        ),
+    )(allocate)
+
+
+@shown
+def allocate(
+    *,
+    cohort: Cohort,
+    stock: Annotated[Path, typer.Option("--stock", metavar="FILE", help="Stock: CSV, Parquet or XLSX.")],
+    tier: Annotated[
+        int, typer.Option("--tier", metavar="1..4", help="Tier of escalation: how serious the shortage is.")
+    ],
+    as_of: AsOf,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the result.")],
+    weeks: Annotated[float, typer.Option("--weeks", help="Weeks of demand to serve.")] = 4,
+    policy: Annotated[
+        str, typer.Option("--policy", metavar="NAME", help="Who goes first: grade_order.")
+    ] = "grade_order",
+    solver: Annotated[str, typer.Option("--solver", metavar="highs|cbc", help="Solver of the program.")] = "highs",
+    seed: Seed = 1,
+    rejects: Rejects = None,
+    strict: Strict = False,
+    rulebook: Rulebook = "nhs",
+    products: Products = None,
+    panels: Panels = None,
+    tiers: Tiers = None,
+) -> None:
+    """Share a stock between the patients of a cohort at one tier, in whole vials, each with a reason."""
+    from allocation.workflow.allocating import allocate as share_out
+    from allocation.workflow.rules_in_use import load_rules
+
+    result = share_out(
+        cohort=cohort,
+        stock=stock,
+        tier=tier,
+        as_of=as_date(as_of),
+        weeks=weeks,
+        policy=policy,
+        solver=solver,
+        seed=seed,
+        strict=strict,
+        out=out,
+        rules=load_rules(rulebook=rulebook, products=products, panels=panels, tiers=tiers),
+    )
+    for line in result.headlines:
+        say(line)
+    say(f"Written to {out}; igalloc report {out} makes a page of it.")
+    if rejects is not None and len(result.read.rejects):
+        from allocation.cohort.write import write_rejects
+
+        write_rejects(result.read.rejects, rejects)
+    say_set_aside(result.faults, result.rows_set_aside, rejects or out / "rejects.csv", expected=rejects is not None)

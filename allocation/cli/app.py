@@ -1,0 +1,68 @@
+"""The command-line application and its entry point."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from allocation import __version__
+from allocation.cli import allocating, cohorts, one_patient, runs
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="igalloc",
+    help=(
+        "Prioritise and allocate immunoglobulin in a shortage, and rehearse the shortage first.\n\n"
+        "A planning tool, not a clinical decision tool."
+    ),
+    epilog="Example: igalloc simulate uk_2021_output_fall --out reports/demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - the option's own value
+    if asked:
+        sys.stdout.write(f"igalloc {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Take the options that come before a command."""
+
+
+one_patient.add_to(app)
+cohorts.add_to(app)
+allocating.add_to(app)
+runs.add_to(app)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns
+    -------
+    int
+        0 done; 2 bad input or usage; 1 no result by a fault of ours; 130 stopped from the keyboard.
+    """
+    for channel in (sys.stdout, sys.stderr):
+        # A Windows console may still speak an older code page; what we print is UTF-8 and must not fail there.
+        if hasattr(channel, "reconfigure"):
+            channel.reconfigure(encoding="utf-8", errors="replace")
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    try:
+        app(args=arguments, prog_name="igalloc")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+    return 0

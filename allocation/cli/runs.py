@@ -1,0 +1,101 @@
+"""Commands about run folders: ``simulate`` and ``report``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from allocation.cli.cohorts import say_set_aside
+from allocation.cli.options import Panels, Products, Rejects, Rulebook, Strict, Tiers
+from allocation.cli.shown import say, shown
+from allocation.errors import Fault, InputError
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command(
+        "simulate", epilog="Example: igalloc simulate uk_2021_output_fall --replications 20 --out reports/demo"
+    )(simulate)
+    app.command("report", epilog="Example: igalloc report reports/demo")(report)
+
+
+@shown
+def simulate(
+    scenario: Annotated[
+        str | None, typer.Argument(metavar="SCENARIO", help="A scenario of the library by name, or a TOML file.")
+    ] = None,
+    *,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the result.")] = None,
+    cohort: Annotated[
+        Path | None, typer.Option("--cohort", metavar="FILE", help="Cohort file; left out, the national one.")
+    ] = None,
+    replications: Annotated[int | None, typer.Option("--replications", min=1, help="Else the scenario's.")] = None,
+    weeks: Annotated[int | None, typer.Option("--weeks", min=1, help="Weeks to simulate; else the scenario's.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Else the scenario's.")] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Processes; the result is the same for any number.")
+    ] = 1,
+    list_: Annotated[bool, typer.Option("--list", help="List the scenarios of the library and stop.")] = False,
+    rejects: Rejects = None,
+    strict: Strict = False,
+    rulebook: Rulebook = "nhs",
+    products: Products = None,
+    panels: Panels = None,
+    tiers: Tiers = None,
+) -> None:
+    """Play a supply disruption out many times over, week by week."""
+    from allocation.workflow.simulating import describe_library
+
+    if list_:
+        for name, title in describe_library():
+            sys.stdout.write(f"{name:<28}  {title}\n")
+        return
+    if scenario is None:
+        raise InputError(Fault("SCENARIO", "a scenario's name or file", remedy="igalloc simulate --list shows them."))
+    if out is None:
+        raise InputError(Fault("--out", "a folder for the result", remedy="For example --out reports/demo."))
+    from allocation.cli.progress import replication_bar
+    from allocation.workflow.rules_in_use import load_rules
+    from allocation.workflow.simulating import simulate as play
+
+    with replication_bar() as progress:
+        result = play(
+            scenario,
+            cohort=cohort,
+            replications=replications,
+            weeks=weeks,
+            seed=seed,
+            workers=workers,
+            strict=strict,
+            out=out,
+            progress=progress,
+            rules=load_rules(rulebook=rulebook, products=products, panels=panels, tiers=tiers),
+        )
+    for line in result.headlines:
+        sys.stdout.write(line + "\n")
+    say(f"Written to {out}; igalloc report {out} makes a page of it.")
+    if rejects is not None and len(result.read.rejects):
+        from allocation.cohort.write import write_rejects
+
+        write_rejects(result.read.rejects, rejects)
+    say_set_aside(
+        result.read.faults, len(result.read.rejects), rejects or out / "rejects.csv", expected=rejects is not None
+    )
+
+
+@shown
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an allocation or a simulation.")],
+    formats: Annotated[str, typer.Option("--format", metavar="html", help="Formats, with commas between.")] = "html",
+    share: Annotated[bool, typer.Option("--share", help="Hide small counts, for sharing outside.")] = False,
+) -> None:
+    """Write the report of a run: one HTML page that needs nothing else."""
+    from allocation.workflow.reporting import report as make
+
+    for path in make(folder, formats=formats, share=share):
+        sys.stdout.write(f"{path}\n")

@@ -1,0 +1,61 @@
+"""How the command line speaks: data on stdout, everything else on stderr, faults one a line."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterable
+from typing import ParamSpec, TypeVar
+
+import typer
+
+from allocation.errors import Fault, InputError, SolverError, VerificationError
+
+__all__ = ["BAD_INPUT", "DEFECT", "STOPPED", "say", "say_faults", "shown"]
+
+BAD_INPUT = 2
+DEFECT = 1
+STOPPED = 130
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+def say(text: str) -> None:
+    """One message to the person at the terminal, on stderr."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def say_faults(faults: Iterable[Fault]) -> None:
+    """One line a fault, on stderr."""
+    for fault in faults:
+        say(f"igalloc: {fault}")
+
+
+def shown(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Turn what can go wrong in a command into lines on stderr and an exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        try:
+            return command(*args, **kwargs)
+        except InputError as error:
+            say_faults(error.faults)
+            raise typer.Exit(BAD_INPUT) from None
+        except (SolverError, VerificationError) as error:
+            say(f"igalloc: no result: {error}")
+            raise typer.Exit(DEFECT) from None
+        except KeyboardInterrupt:
+            say("igalloc: stopped. Nothing was written half.")
+            raise typer.Exit(STOPPED) from None
+        except BrokenPipeError:
+            # The reader of our output went away, as `head` does: not an error of ours.
+            sys.stderr.close()
+            raise typer.Exit(0) from None
+        except OSError as error:
+            name = error.filename or "the output"
+            say(f"igalloc: {name}: {error.strerror or error}. Check that the place exists and can be written.")
+            raise typer.Exit(BAD_INPUT) from None
+
+    return wrapped

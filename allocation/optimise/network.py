@@ -1,0 +1,242 @@
+"""A problem as integer arrays: who may draw on what.
+
+Classes are put in one order that depends on what they are and not on how they came, so the same problem gives the
+same plan whatever the order of its rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from allocation.optimise.problem import ROUTES, Problem
+from allocation.rules import NATIONAL
+from allocation.rules.supply import Stage, Tier
+
+__all__ = ["NONE", "Bools", "Floats", "Ints", "Network", "Pool", "index_problem"]
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+NONE = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Places whose stock may serve each other's patients.
+
+    Attributes
+    ----------
+    locations
+        Rows of the stock matrix.
+    panels
+        Those of them that are panels.
+    classes
+        Classes of those panels that have a stage, in canonical order.
+    reserve_mg
+        Emergency reserve to hold.
+    """
+
+    name: str
+    locations: Ints
+    panels: Ints
+    classes: Ints
+    reserve_mg: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """Arrays of a problem, one element a class in canonical order unless said otherwise.
+
+    Attributes
+    ----------
+    class_id
+        Identifier in the problem.
+    panel, grade, stage, own, due_mg
+        Indices, the grade (0 for ungraded), and milligrams due. ``stage`` is -1 for a class that gets nothing at this
+        tier, ``own`` for a class without a product.
+    cell
+        Unit between which its stage is fair: a panel, or the class itself. -1 where there is no stage.
+    choice
+        Set of products it may take, a row of ``choices``; -1 for a class that takes its own product only.
+    choices, choice_route
+        Products of each set, shape (sets, products), and the route (index into ``ROUTES``) of the classes it serves.
+    by_route
+        Products that may be given by each route, shape (routes, products).
+    reserve_choice
+        Products that may be held as reserve, shape (products,).
+    stock_mg
+        Shape (panels + 1, products); the last row is stock that no panel holds.
+    switch_limit_mg
+        What each panel may give as another product, shape (panels,); None for no limit.
+    cell_stage, cell_panel, cell_due_mg
+        One element a cell.
+    """
+
+    problem: Problem
+    class_id: Ints
+    panel: Ints
+    grade: Ints
+    stage: Ints
+    own: Ints
+    due_mg: Ints
+    cell: Ints
+    choice: Ints
+    choices: Bools
+    choice_route: Ints
+    by_route: Bools
+    reserve_choice: Bools
+    stock_mg: Ints
+    switch_limit_mg: Ints | None
+    cell_stage: Ints
+    cell_panel: Ints
+    cell_due_mg: Ints
+    pools: tuple[Pool, ...]
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Stages of the tier, first served first."""
+        return self.problem.tier.stage
+
+    @property
+    def by_class(self) -> Bools:
+        """Whether each stage is fair between classes, rather than between panels."""
+        return np.array([rule.fair_between == "classes" for rule in self.stages], dtype=np.bool_)
+
+    @property
+    def n_panels(self) -> int:
+        """How many panels there are."""
+        return len(self.problem.panels)
+
+    @property
+    def product_codes(self) -> tuple[str, ...]:
+        """Codes of the products by index."""
+        return tuple(self.problem.products.by_code)
+
+
+def stage_of(tier: Tier, grade: Ints, emergency: Bools) -> Ints:
+    """Stage of each class: the first that takes it; -1 where no stage does."""
+    stage = np.full(len(grade), NONE, dtype=np.int64)
+    for number, rule in enumerate(tier.stage):
+        takes = np.isin(grade, rule.grades) | ((grade == 0) & rule.include_ungraded)
+        if rule.emergencies_only:
+            takes = emergency & (takes if rule.grades or rule.include_ungraded else np.True_)
+        stage[takes & (stage == NONE)] = number
+    return stage
+
+
+def index_problem(problem: Problem) -> Network:
+    """Arrays of a problem."""
+    tier, frame = problem.tier, problem.classes
+    product_at = {code: place for place, code in enumerate(problem.products.by_code)}
+    panel_at = {code: place for place, code in enumerate(problem.panels)}
+    class_id = frame["class_id"].to_numpy(dtype=np.int64)
+    grade = frame["grade"].to_numpy(dtype=np.int64)
+    emergency = frame["emergency"].to_numpy(dtype=np.bool_)
+    locked = frame["locked"].to_numpy(dtype=np.bool_)
+    panel = _places(frame["panel"].tolist(), panel_at)
+    own = _places(frame["product"].tolist(), {**product_at, "": NONE})
+    route = _places(frame["route"].tolist(), {code: place for place, code in enumerate(ROUTES)})
+    stage = stage_of(tier, grade, emergency)
+    order = np.lexsort((class_id, locked, own < 0, own, route, -grade, ~emergency, panel, stage))
+    class_id, grade, panel, own, route, stage = (
+        values[order] for values in (class_id, grade, panel, own, route, stage)
+    )
+    due_mg = frame["due_mg"].to_numpy(dtype=np.int64)[order]
+
+    by_route = np.array(
+        [[code in product.routes for product in problem.products.product] for code in ROUTES], dtype=np.bool_
+    )
+    fixed = (own >= 0) & (locked[order] | (tier.product_reach == "same"))
+    choice, choices, choice_route = _choices(tier, by_route, own=own, route=route, fixed=fixed)
+    cell, first = _cells(tier, stage, panel)
+    stock_mg = np.zeros((len(panel_at) + 1, len(product_at)), dtype=np.int64)
+    where = _places(problem.stock["location"].tolist(), {**panel_at, NATIONAL: len(panel_at)})
+    what = _places(problem.stock["product"].tolist(), product_at)
+    np.add.at(stock_mg, (where, what), problem.stock["mg"].to_numpy(dtype=np.int64))
+    limit = None
+    if tier.switch_capacity is not None:
+        panel_due = np.bincount(panel, weights=due_mg, minlength=len(panel_at))
+        limit = np.floor(panel_due * tier.switch_capacity).astype(np.int64)
+    return Network(
+        problem=problem,
+        class_id=class_id,
+        panel=panel,
+        grade=grade,
+        stage=stage,
+        own=own,
+        due_mg=due_mg,
+        cell=cell,
+        choice=choice,
+        choices=choices,
+        choice_route=choice_route,
+        by_route=by_route,
+        reserve_choice=by_route[ROUTES.index("IV")],
+        stock_mg=stock_mg,
+        switch_limit_mg=limit,
+        cell_stage=stage[first],
+        cell_panel=panel[first],
+        cell_due_mg=np.bincount(cell[cell >= 0], weights=due_mg[cell >= 0], minlength=len(first)).astype(np.int64),
+        pools=_pools(problem, panel, np.where(due_mg > 0, cell, NONE)),
+    )
+
+
+def _places(values: list[str], at: dict[str, int]) -> Ints:
+    return np.fromiter((at[value] for value in values), dtype=np.int64)
+
+
+def _choices(tier: Tier, by_route: Bools, *, own: Ints, route: Ints, fixed: Bools) -> tuple[Ints, Bools, Ints]:
+    products = by_route.shape[1]
+    if tier.product_reach == "any_route":
+        either = by_route[0] | by_route[1]
+        by_route = np.array([either, either, by_route[2]])
+    # The current product stays allowed even where it is not of the route on record.
+    outside = np.where((own >= 0) & ~by_route[route, own], own, NONE)
+    key = np.where(fixed, NONE, route * (products + 1) + outside + 1)
+    kinds, choice = np.unique(key, return_inverse=True)
+    choice = choice.reshape(-1).astype(np.int64)
+    if len(kinds) and kinds[0] == NONE:
+        kinds, choice = kinds[1:], choice - 1
+    choice_route, extra = kinds // (products + 1), kinds % (products + 1) - 1
+    choices = by_route[choice_route].reshape(len(kinds), products).copy()
+    rows = np.flatnonzero(extra >= 0)
+    choices[rows, extra[rows]] = True
+    return choice, choices, choice_route.astype(np.int64)
+
+
+def _cells(tier: Tier, stage: Ints, panel: Ints) -> tuple[Ints, Ints]:
+    """Cell of each class, and the first class of each cell. Classes are sorted by stage, then panel."""
+    by_class = np.array([rule.fair_between == "classes" for rule in tier.stage], dtype=np.bool_)
+    alone = by_class[stage] & (stage >= 0) if len(stage) else np.zeros(0, dtype=np.bool_)
+    index = np.arange(len(stage))
+    new = np.ones(len(stage), dtype=np.bool_)
+    new[1:] = (stage[1:] != stage[:-1]) | (panel[1:] != panel[:-1])
+    new = (new | alone) & (stage >= 0)
+    cell = np.where(stage >= 0, np.cumsum(new) - 1, NONE).astype(np.int64)
+    return cell, index[new]
+
+
+def _pools(problem: Problem, panel: Ints, cell: Ints) -> tuple[Pool, ...]:
+    names = problem.pools
+    n_panels = len(problem.panels)
+    if problem.tier.stock_reach == "panel":
+        of_panel = np.arange(n_panels, dtype=np.int64)
+    elif problem.tier.stock_reach == "region":
+        of_panel = np.array([names.index(region) for region in problem.region_of], dtype=np.int64)
+    else:
+        of_panel = np.zeros(n_panels, dtype=np.int64)
+    reserve = dict.fromkeys(names, 0)
+    if problem.reserve_mg is not None:
+        for name, mg in zip(problem.reserve_mg["pool"], problem.reserve_mg["mg"], strict=True):
+            reserve[name] += int(mg)
+    national = problem.tier.stock_reach == "national"
+    pool_of_class = np.where(cell >= 0, of_panel[panel], NONE)
+    pools = []
+    for number, name in enumerate(names):
+        members = np.flatnonzero(of_panel == number)
+        locations = np.append(members, n_panels) if national else members
+        pools.append(Pool(name, locations, members, np.flatnonzero(pool_of_class == number), reserve[name]))
+    return tuple(pools)

@@ -1,0 +1,187 @@
+"""Offering vials to one patient: what may be drawn, from where, and how much of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from allocation.optimise.network import NONE, Network, Pool
+from allocation.optimise.shelf import Drawn, Shelf, drawn_mg
+from allocation.rules import NATIONAL
+
+__all__ = ["Offers"]
+
+_UNLIMITED = 2**62
+
+
+class Offers:
+    """What each class may still be given.
+
+    Parameters
+    ----------
+    net
+        Who may draw on what.
+    flows
+        The plan's: ``from_location``, ``panel``, ``product``, ``mg``.
+    shelf
+        The vials; what is given is taken off it.
+
+    Attributes
+    ----------
+    switch_left_mg
+        What each panel may still give as another product.
+    """
+
+    def __init__(self, net: Network, flows: pd.DataFrame, shelf: Shelf) -> None:
+        self.net, self.shelf = net, shelf
+        limit = net.switch_limit_mg
+        self.switch_left_mg = [_UNLIMITED] * net.n_panels if limit is None else limit.tolist()
+        self._pool_of = {int(panel): pool for pool in net.pools for panel in pool.panels}
+        self._places: dict[int, list[int]] = {}
+        self._products: dict[int, list[int]] = {}
+        place_of = {code: place for place, code in enumerate((*net.problem.panels, NATIONAL))}
+        product_of = {code: place for place, code in enumerate(net.product_codes)}
+        self._planned: dict[tuple[int, int], dict[int, int]] = {}
+        columns = (flows[name].tolist() for name in ("from_location", "panel", "product", "mg"))
+        for source, panel, product, mg in zip(*columns, strict=True):
+            sources = self._planned.setdefault((place_of[panel], product_of[product]), {})
+            sources[place_of[source]] = mg
+
+    def pool_of(self, c: int) -> Pool:
+        """Pool of a class."""
+        return self._pool_of[int(self.net.panel[c])]
+
+    def places(self, c: int) -> list[int]:
+        """Places a class may draw on: the own panel, stock that no panel holds, the own region, others."""
+        panel = int(self.net.panel[c])
+        if panel not in self._places:
+            region = self.net.problem.region_of
+            rank = {self.net.n_panels: 1, panel: 0}
+            self._places[panel] = sorted(
+                self._pool_of[panel].locations.tolist(),
+                key=lambda place: (
+                    rank.get(place, 2 if place < len(region) and region[place] == region[panel] else 3),
+                    place,
+                ),
+            )
+        return self._places[panel]
+
+    def products(self, c: int) -> list[int]:
+        """Products a class may take, its own first."""
+        if c not in self._products:
+            own, choice = int(self.net.own[c]), int(self.net.choice[c])
+            others = [] if choice == NONE else [int(p) for p in self.net.choices[choice].nonzero()[0] if p != own]
+            self._products[c] = others if own == NONE else [own, *others]
+        return self._products[c]
+
+    def promised_mg(self, place: int, product: int) -> int:
+        """What the plan still sends from a place of a product."""
+        return sum(sources.get(place, 0) for (_, p), sources in self._planned.items() if p == product)
+
+    def left_mg(self, c: int) -> int:
+        """Milligrams that a class may draw on, vial sizes aside."""
+        return int(self.shelf.mg[self.places(c)][:, self.products(c)].sum())
+
+    def _may_give(self, c: int, product: int) -> int:
+        """Milligrams of a product that the limit on switching lets a class have."""
+        own = int(self.net.own[c])
+        return _UNLIMITED if own in (NONE, product) else self.switch_left_mg[int(self.net.panel[c])]
+
+    def _draw(self, c: int, sources: Sequence[tuple[int, int]], vials: dict[int, int]) -> list[Drawn]:
+        drawn = self.shelf.draw(sources, vials)
+        own = int(self.net.own[c])
+        if own != NONE:
+            self.switch_left_mg[int(self.net.panel[c])] -= drawn_mg(part for part in drawn if part.product != own)
+        return drawn
+
+    def planned(self, c: int, product: int, need_mg: int) -> list[Drawn]:
+        """A whole course of a product from the places and within the grams that the plan foresaw, or nothing."""
+        sources = self._planned.get((int(self.net.panel[c]), product), {})
+        if need_mg > self._may_give(c, product) or sum(sources.values()) < need_mg:
+            return []
+        order = [place for place in self.places(c) if place in sources]
+        for place in order:
+            if sources[place] >= need_mg:
+                vials = self.shelf.best(place, product, need_mg)
+                if _sum(vials) == need_mg:
+                    sources[place] -= need_mg
+                    return self._draw(c, [(place, product)], vials)
+        parts, missing = [], need_mg
+        for place in order:
+            vials = self.shelf.best(place, product, min(missing, sources[place]))
+            parts.append((place, vials))
+            missing -= _sum(vials)
+        if missing:
+            return []
+        drawn = []
+        for place, vials in parts:
+            sources[place] -= _sum(vials)
+            drawn += self._draw(c, [(place, product)], vials)
+        return drawn
+
+    def whole(self, c: int, need_mg: int) -> list[Drawn]:
+        """A whole course of one product from anywhere in reach, from one place if possible, or nothing."""
+        places = self.places(c)
+        there = self.shelf.mg[places]
+        in_reach = there.sum(axis=0)
+        for product in self.products(c):
+            if in_reach[product] < need_mg or need_mg > self._may_give(c, product):
+                continue
+            for place, mg in zip(places, there[:, product].tolist(), strict=True):
+                if mg >= need_mg:
+                    vials = self.shelf.best(place, product, need_mg)
+                    if _sum(vials) == need_mg:
+                        return self._draw(c, [(place, product)], vials)
+            sources = [(place, product) for place, mg in zip(places, there[:, product].tolist(), strict=True) if mg]
+            vials = self.shelf.best_of(sources, need_mg)
+            if _sum(vials) == need_mg:
+                return self._draw(c, sources, vials)
+        return []
+
+    def part(self, c: int, need_mg: int, least_mg: int) -> list[Drawn]:
+        """The most of a course that vials in reach make, if that is the least allowed or more.
+
+        Of one product where that gives as much, of several otherwise. The most that can be made only falls as vials
+        go, so nobody is given less than somebody of the same need who comes later.
+        """
+        own = int(self.net.own[c])
+        by_product = {product: self._sources(c, product) for product in self.products(c)}
+        limit = min(self._may_give(c, NONE), need_mg)
+        mine = by_product.get(own, []) if limit < need_mg else []
+        others = [source for product, found in by_product.items() if not mine or product != own for source in found]
+        if sum(int(self.shelf.mg[source]) for source in mine + others) < least_mg:
+            return []
+        from_mine, from_others = self._split(mine, others, need_mg, limit)
+        if from_mine + from_others < least_mg:
+            return []
+        for product, found in by_product.items():
+            vials = self.shelf.best_of(found, min(need_mg, self._may_give(c, product)))
+            if _sum(vials) == from_mine + from_others:
+                return self._draw(c, found, vials)
+        drawn = self._draw(c, mine, self.shelf.best_of(mine, from_mine))
+        return drawn + self._draw(c, others, self.shelf.best_of(others, from_others))
+
+    def _split(
+        self, mine: list[tuple[int, int]], others: list[tuple[int, int]], need_mg: int, limit_mg: int
+    ) -> tuple[int, int]:
+        """Milligrams from one group of sources and from another, which is limited, that together give most."""
+        if not mine:
+            return 0, _sum(self.shelf.best_of(others, limit_mg))
+        best = (0, 0)
+        tried = limit_mg
+        while True:
+            second = _sum(self.shelf.best_of(others, tried))
+            first = _sum(self.shelf.best_of(mine, need_mg - second))
+            if first + second > sum(best):
+                best = (first, second)
+            if not second or first + second == need_mg:
+                return best
+            tried = second - 1
+
+    def _sources(self, c: int, product: int) -> list[tuple[int, int]]:
+        return [(place, product) for place in self.places(c) if self.shelf.mg[place, product]]
+
+
+def _sum(vials: dict[int, int]) -> int:
+    return sum(size * count for size, count in vials.items())

@@ -1,0 +1,196 @@
+"""The plan: whole milligrams for each class and product, and where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from allocation.optimise.network import Ints, Network, Pool
+from allocation.optimise.priority import StageResult
+from allocation.optimise.sourcing import Supplies
+from allocation.quantities import MG_PER_G
+from allocation.rules import NATIONAL
+
+__all__ = ["Plan", "StageValue", "make_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageValue:
+    """One objective and what it came to, in the unit that its name says."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """An optimal allocation in whole milligrams.
+
+    Attributes
+    ----------
+    given
+        ``class_id``, ``product``, ``mg``: more than 0; sorted.
+    flows
+        ``from_location``, ``panel``, ``product``, ``mg``: more than 0. What a panel takes from its own stock is among
+        them.
+    reserve
+        ``pool``, ``product``, ``mg``: what is held back.
+    cells
+        ``stage``, ``panel``, ``due_mg``, ``planned_mg``: the units between which a stage is fair, and what each gets.
+    objectives
+        In the order in which they were optimised.
+    switched_mg, moved_mg, rerouted_mg
+        Given as another product than the recorded one; given from another place; given by another route.
+    solver
+        Its name and version; ``"none needed"`` where no program was solved.
+    parts
+        How many pools were proven best without a solver, and how many were solved by it.
+    programs
+        Linear programs solved.
+    seconds
+        Wall time. Differs from run to run, so it belongs in no file that is compared by bytes.
+    """
+
+    given: pd.DataFrame
+    flows: pd.DataFrame
+    reserve: pd.DataFrame
+    cells: pd.DataFrame
+    objectives: tuple[StageValue, ...]
+    switched_mg: int
+    moved_mg: int
+    rerouted_mg: int
+    solver: str
+    parts: tuple[int, int]
+    programs: int
+    seconds: float
+
+
+def make_plan(
+    net: Network,
+    cell_mg: Ints,
+    results: Sequence[Sequence[StageResult]],
+    supplies: Sequence[Supplies],
+    *,
+    solver: str,
+    parts: tuple[int, int],
+    seconds: float,
+) -> Plan:
+    """Join the pools' results.
+
+    Parameters
+    ----------
+    cell_mg
+        Planned for each cell, shape (cells,).
+    results, supplies
+        One element a pool.
+    """
+    classes = np.concatenate([part.classes for part in supplies])
+    product = np.concatenate([part.product for part in supplies])
+    mg = np.concatenate([part.mg for part in supplies])
+    key, at = np.unique(net.class_id[classes] * net.stock_mg.shape[1] + product, return_inverse=True)
+    total = np.bincount(at.reshape(-1), weights=mg, minlength=len(key)).astype(np.int64)
+    codes = np.array(net.product_codes, dtype=object)
+    given = pd.DataFrame(
+        {"class_id": key // net.stock_mg.shape[1], "product": codes[key % net.stock_mg.shape[1]], "mg": total}
+    )
+    use = np.zeros((net.n_panels, net.stock_mg.shape[1]), dtype=np.int64)
+    np.add.at(use, (net.panel[classes], product), mg)
+    flows, moved_mg = _flows(net, use)
+    switched_mg = int(mg[(net.own[classes] >= 0) & (net.own[classes] != product)].sum())
+    choice = net.choice[classes]
+    other_route = (choice >= 0) & (net.own[classes] != product)
+    other_route[other_route] = ~net.by_route[net.choice_route[choice[other_route]], product[other_route]]
+    rerouted_mg = int(mg[other_route].sum())
+    reserve = [
+        (pool.name, codes[place], int(part.reserve_mg[place]))
+        for pool, part in zip(net.pools, supplies, strict=True)
+        for place in np.flatnonzero(part.reserve_mg).tolist()
+    ]
+    panel_codes = np.array(net.problem.panels, dtype=object)
+    held = sum(int(part.reserve_mg.sum()) for part in supplies)
+    return Plan(
+        given=given,
+        flows=flows,
+        reserve=pd.DataFrame(reserve, columns=["pool", "product", "mg"]).astype({"mg": np.int64}),
+        cells=pd.DataFrame(
+            {
+                "stage": net.cell_stage,
+                "panel": panel_codes[net.cell_panel],
+                "due_mg": net.cell_due_mg,
+                "planned_mg": cell_mg,
+            }
+        ),
+        objectives=_objectives(net, results, held, switched_mg, moved_mg, rerouted_mg),
+        switched_mg=switched_mg,
+        moved_mg=moved_mg,
+        rerouted_mg=rerouted_mg,
+        solver=solver,
+        parts=parts,
+        programs=sum(part.programs for part in supplies),
+        seconds=seconds,
+    )
+
+
+def _objectives(
+    net: Network, results: Sequence[Sequence[StageResult]], held: int, switched: int, moved: int, rerouted: int
+) -> tuple[StageValue, ...]:
+    values = []
+    wanted = sum(pool.reserve_mg for pool in net.pools)
+    for number, stage in enumerate(net.stages):
+        of_pools = [result[number] for result in results]
+        unmet = sum(result.due_mg - result.served_mg for result in of_pools)
+        values.append(StageValue(f"{stage.name}: unmet, g", unmet / MG_PER_G))
+        least = min((result.least_fill for result in of_pools), default=1.0)
+        values.append(StageValue(f"{stage.name}: least share served", least))
+        if number == 0 and wanted:
+            values.append(StageValue("emergency reserve: not held, g", (wanted - held) / MG_PER_G))
+    values.append(StageValue("given as another product, g", switched / MG_PER_G))
+    values.append(StageValue("given from another place, g", moved / MG_PER_G))
+    values.append(StageValue("given by another route, g", rerouted / MG_PER_G))
+    return tuple(values)
+
+
+def _flows(net: Network, use: Ints) -> tuple[pd.DataFrame, int]:
+    """Where what each panel uses comes from, and how much of it is moved.
+
+    Own stock first; then stock that no panel holds, then panels of the same region, then others, each in order.
+    """
+    n_panels = net.n_panels
+    own = np.minimum(use, net.stock_mg[:n_panels])
+    panel, product = np.nonzero(own)
+    lines = [(int(n), int(n), int(p), int(own[n, p])) for n, p in zip(panel, product, strict=True)]
+    missing, left = use - own, net.stock_mg.copy()
+    left[:n_panels] -= own
+    moved = 0
+    for pool in net.pools:
+        lacking, what = np.nonzero(missing[pool.panels])
+        for ring in range(3):
+            for n, p in zip(pool.panels[lacking].tolist(), what.tolist(), strict=True):
+                for source in _ring(net, pool, n, ring):
+                    mg = int(min(missing[n, p], left[source, p]))
+                    if mg:
+                        lines.append((source, n, p, mg))
+                        missing[n, p] -= mg
+                        left[source, p] -= mg
+                        moved += mg
+    places = (*net.problem.panels, NATIONAL)
+    frame = pd.DataFrame(
+        [
+            (places[s], places[n], net.product_codes[p], mg)
+            for s, n, p, mg in sorted(lines, key=lambda e: (e[1], e[2], e[0]))
+        ],
+        columns=["from_location", "panel", "product", "mg"],
+    )
+    return frame.astype({"mg": np.int64}), moved
+
+
+def _ring(net: Network, pool: Pool, panel: int, ring: int) -> list[int]:
+    """Places of a pool that come to a panel's aid first (0), next (1) and last (2)."""
+    region = net.problem.region_of
+    panels = [n for n in pool.panels.tolist() if n != panel]
+    if ring == 0:
+        return [place for place in pool.locations.tolist() if place == net.n_panels]
+    return [n for n in panels if (region[n] == region[panel]) == (ring == 1)]

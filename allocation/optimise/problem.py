@@ -1,0 +1,216 @@
+"""What is to be allocated: who is due what, which stock is there, and what the tier allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from allocation.errors import Fault, InputError
+from allocation.rules import NATIONAL, PanelSet, ProductSet
+from allocation.rules.supply import Tier
+
+__all__ = ["CLASS_COLUMNS", "CLASS_KEYS", "Problem", "build_problem", "class_keys", "is_funded"]
+
+CLASS_KEYS = ("panel", "grade", "emergency", "route", "product", "locked")
+"""What tells one demand class from another."""
+
+CLASS_COLUMNS = ("class_id", *CLASS_KEYS, "patients", "due_mg")
+STOCK_COLUMNS = ("location", "product", "mg")
+ROUTES = ("IV", "SC", "IM")
+_HIGHEST_GRADE = 4
+# Sums of milligrams stay below this, so that they are exact as 64-bit integers and, in grams, as floats.
+_MOST_MG = 2**50
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """One allocation to be made.
+
+    Attributes
+    ----------
+    tier
+        What may be done.
+    panels, region_of
+        Panel codes in order, and the region of each.
+    products
+        All products known.
+    classes
+        Demand, one row a class: ``class_id`` (int, single), ``panel``, ``grade`` (0 to 4, 0 for ungraded),
+        ``emergency`` (bool), ``route`` (IV, SC, IM), ``product`` (current one, ``""`` for none), ``locked`` (bool:
+        takes no other product), ``patients``, ``due_mg`` (milligrams, 0 or more).
+    stock
+        What is usable now: ``location`` (panel code or ``NATIONAL``), ``product``, ``mg``.
+    reserve_mg
+        Emergency reserve to hold: ``pool`` (panel, region or ``NATIONAL``, as the tier pools stock) and ``mg``; None
+        for none.
+
+    Raises
+    ------
+    InputError
+        Where a column is missing, a code is unknown, an amount is negative or missing, or a ``class_id`` repeats.
+    """
+
+    tier: Tier
+    panels: tuple[str, ...]
+    region_of: tuple[str, ...]
+    products: ProductSet
+    classes: pd.DataFrame
+    stock: pd.DataFrame
+    reserve_mg: pd.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        products = self.products.by_code
+        places = (*self.panels, NATIONAL)
+        faults = [
+            *_missing_columns("demand classes", self.classes, CLASS_COLUMNS),
+            *_missing_columns("stock", self.stock, STOCK_COLUMNS),
+        ]
+        if faults:
+            raise InputError(faults)
+        faults += _unknown("demand classes", self.classes, "panel", self.panels)
+        faults += _unknown("demand classes", self.classes, "route", ROUTES)
+        faults += _unknown("demand classes", self.classes, "product", ("", *products))
+        faults += _unknown("stock", self.stock, "location", places)
+        faults += _unknown("stock", self.stock, "product", tuple(products))
+        faults += _not_amounts("demand classes", self.classes, "due_mg")
+        faults += _not_amounts("stock", self.stock, "mg")
+        grades = self.classes["grade"]
+        if not grades.between(0, _HIGHEST_GRADE).all():
+            faults.append(Fault("demand classes", "grades from 0 (ungraded) to 4", column="grade"))
+        if self.classes["class_id"].duplicated().any():
+            faults.append(Fault("demand classes", "each class once", column="class_id"))
+        if self.reserve_mg is not None:
+            faults += _not_amounts("reserve", self.reserve_mg, "mg")
+            faults += _unknown("reserve", self.reserve_mg, "pool", self.pools)
+        if faults:
+            raise InputError(faults)
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """Names of the pools within which stock may be shared at this tier."""
+        if self.tier.stock_reach == "panel":
+            return self.panels
+        if self.tier.stock_reach == "region":
+            return tuple(dict.fromkeys(self.region_of))
+        return (NATIONAL,)
+
+
+def _missing_columns(source: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> list[Fault]:
+    return [Fault(source, "this column", column=name) for name in columns if name not in frame.columns]
+
+
+def _unknown(source: str, frame: pd.DataFrame, column: str, known: tuple[str, ...]) -> list[Fault]:
+    found = set(frame[column].unique()) - set(known)
+    return [Fault(source, "a known code", column=column, value=str(value)) for value in sorted(map(str, found))]
+
+
+def _not_amounts(source: str, frame: pd.DataFrame, column: str) -> list[Fault]:
+    values = frame[column]
+    if not pd.api.types.is_integer_dtype(values.dtype) and len(values):
+        return [Fault(source, "whole milligrams", column=column, value=str(values.dtype))]
+    if len(values) and (values.isna().any() or int(values.min()) < 0 or float(values.sum()) > _MOST_MG):
+        return [Fault(source, "milligrams of 0 or more, none missing", column=column)]
+    return []
+
+
+def is_funded(demand: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which rows of a demand table may be served at all.
+
+    The column ``funded`` says so where there is one. Otherwise a patient is funded unless ``commissioned`` is ``no``
+    or the panel has declined.
+    """
+    if "funded" in demand.columns:
+        return _as_bool(demand["funded"])
+    funded = np.ones(len(demand), dtype=np.bool_)
+    if "commissioned" in demand.columns:
+        funded &= (demand["commissioned"] != "no").to_numpy()
+    if "panel_decision" in demand.columns:
+        funded &= (demand["panel_decision"] != "declined").to_numpy()
+    return funded
+
+
+def _as_bool(values: pd.Series) -> npt.NDArray[np.bool_]:
+    if values.dtype == np.bool_:
+        return values.to_numpy()
+    return (values.isin([True, "yes"])).to_numpy(dtype=np.bool_)
+
+
+def class_keys(demand: pd.DataFrame) -> pd.DataFrame:
+    """The columns of :data:`CLASS_KEYS` for every row of a demand table, in their plain types, same index.
+
+    A missing grade becomes 0; ``emergency`` and ``locked`` are False where there is no such column.
+    """
+    nobody = pd.Series(np.zeros(len(demand), dtype=np.bool_), index=demand.index)
+    flags = {
+        name: pd.Series(_as_bool(demand[name]), index=demand.index) if name in demand.columns else nobody
+        for name in ("emergency", "locked")
+    }
+    return pd.DataFrame(
+        {
+            "panel": demand["panel"],
+            "grade": demand["grade"].fillna(0).astype(np.int64),
+            "emergency": flags["emergency"],
+            "route": demand["route"],
+            "product": demand["product"],
+            "locked": flags["locked"],
+        }
+    )
+
+
+def build_problem(
+    demand: pd.DataFrame,
+    stock: pd.DataFrame,
+    *,
+    tier: Tier,
+    panels: PanelSet,
+    products: ProductSet,
+    reserve: pd.DataFrame | None = None,
+) -> Problem:
+    """Aggregate patients to demand classes and vials to milligrams.
+
+    Parameters
+    ----------
+    demand
+        One row a patient, as ``allocation.cohort.demand.demand_table`` makes it: ``panel``, ``grade``, ``route``,
+        ``product``, ``due_mg`` and, where there, ``emergency``, ``locked``, ``funded`` (or ``commissioned`` and
+        ``panel_decision``). A column ``patients`` makes a row stand for so many patients, their ``due_mg`` together.
+    stock
+        ``location``, ``product`` and either ``mg``, or ``vial_mg`` and ``vials``.
+    reserve
+        ``pool`` and ``mg``, as :func:`allocation.optimise.reserve.emergency_reserve` makes it.
+
+    Returns
+    -------
+    Problem
+        Without anybody who is not funded or is due nothing. The order of the rows given does not matter.
+
+    Raises
+    ------
+    InputError
+        As :class:`Problem` does.
+    """
+    due = demand.loc[is_funded(demand) & (demand["due_mg"] > 0).to_numpy()]
+    rows = class_keys(due).assign(
+        patients=due["patients"].to_numpy(dtype=np.int64) if "patients" in due.columns else np.int64(1),
+        due_mg=due["due_mg"].to_numpy(dtype=np.int64),
+    )
+    place = {code: index for index, code in enumerate(panels.by_code)}
+    classes = rows.groupby(list(CLASS_KEYS), sort=True, as_index=False)[["patients", "due_mg"]].sum()
+    order = np.lexsort((-classes["grade"].to_numpy(), classes["panel"].map(place).fillna(-1).to_numpy()))
+    classes = classes.iloc[order].reset_index(drop=True)
+    classes.insert(0, "class_id", np.arange(len(classes), dtype=np.int64))
+    if "mg" not in stock.columns:
+        stock = stock.assign(mg=stock["vial_mg"].astype(np.int64) * stock["vials"].astype(np.int64))
+    usable = stock.groupby(["location", "product"], sort=True)["mg"].sum().reset_index()
+    return Problem(
+        tier=tier,
+        panels=tuple(panels.by_code),
+        region_of=tuple(panel.region for panel in panels.panel),
+        products=products,
+        classes=classes,
+        stock=usable.assign(mg=usable["mg"].to_numpy(dtype=np.int64)),
+        reserve_mg=reserve,
+    )

@@ -1,0 +1,257 @@
+"""The allocation program and its solvers. The only file that knows PuLP and HiGHS.
+
+A program is stated in PuLP once for each component. HiGHS (simplex, one thread, fixed seed) then keeps it and is given
+new costs, bounds and rows in place, starting each time from where the last one ended. CBC, which comes with PuLP, is
+given the program anew each time; it is there to check HiGHS. Only a proven optimum is a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+
+from allocation.errors import SolverError
+from allocation.optimise.direct import settle_alone, without_solver
+from allocation.optimise.linear import INFINITY, LinearProgram, OpenSession, Row, Solution
+from allocation.optimise.network import Floats, Ints, index_problem
+from allocation.optimise.plan import Plan, make_plan
+from allocation.optimise.priority import ration_by_program
+from allocation.optimise.problem import Problem
+from allocation.optimise.sourcing import source_by_program
+
+__all__ = ["SolverName", "open_session", "solve", "solver_title"]
+
+SolverName = Literal["highs", "cbc"]
+
+_SEED = 20211
+_HIGHS_OPTIONS: dict[str, object] = {
+    "solver": "simplex",
+    "parallel": "off",
+    "random_seed": _SEED,
+    # Primal: only costs change from one solve to the next, and the last optimum stays feasible.
+    "simplex_strategy": 4,
+}
+_MAGNIFY = 100.0
+_CBC_DIGITS = 1e-7
+_CBC_FLOOR = 1e-6
+
+
+def _pulp() -> Any:
+    import pulp
+
+    return pulp
+
+
+def _highspy() -> Any:
+    import highspy
+
+    return highspy
+
+
+def open_session(solver: SolverName) -> OpenSession:
+    """What opens a program with a solver.
+
+    Raises
+    ------
+    SolverError
+        Where there is no such solver.
+    """
+    if solver == "highs":
+        return _Highs
+    if solver == "cbc":
+        return _Cbc
+    raise SolverError(f"there is no solver {solver!r}; expected highs or cbc")
+
+
+@lru_cache(maxsize=2)
+def solver_title(solver: SolverName) -> str:
+    """Name and version of a solver, for the record of a run."""
+    if solver == "highs":
+        return f"HiGHS {_highspy().Highs().version()} through PuLP {_pulp().__version__}"
+    return f"CBC as it comes with PuLP {_pulp().__version__}"
+
+
+def _stated(low: Floats, high: Floats, costs: Floats, rows: Sequence[Row]) -> Any:
+    """The program in PuLP. Columns are named so that PuLP's order by name is their order."""
+    pulp = _pulp()
+    stated = pulp.LpProblem("allocation", pulp.LpMinimize)
+    width = len(str(len(high)))
+    columns = [
+        stated.add_variable(f"x{number:0{width}d}", lowBound=below, upBound=None if above == INFINITY else above)
+        for number, (below, above) in enumerate(zip(low.tolist(), high.tolist(), strict=True))
+    ]
+    stated.setObjective(pulp.LpAffineExpression(dict(zip(columns, costs.tolist(), strict=True))))
+    for number, row in enumerate(rows):
+        terms = {columns[column]: value for column, value in zip(row.columns, row.values, strict=True)}
+        for sense, side, name in _senses(row):
+            expression = pulp.LpAffineExpression(terms)
+            stated.addConstraint(pulp.LpConstraint(expression, sense, rhs=side), f"{name}{number}")
+    return stated
+
+
+def _senses(row: Row) -> list[tuple[int, float, str]]:
+    """How PuLP must say the bounds of a row: nothing where it is free, twice where both bind and differ."""
+    if row.low == row.high:
+        return [(0, row.low, "e")]
+    said = []
+    if row.low > -INFINITY:
+        said.append((1, row.low, "g"))
+    if row.high < INFINITY:
+        said.append((-1, row.high, "l"))
+    return said
+
+
+class _Highs:
+    """A program held by HiGHS and changed in place."""
+
+    def __init__(self, program: LinearProgram) -> None:
+        pulp = _pulp()
+        low, high = np.array(program.low), np.array(program.high)
+        self._columns = np.arange(len(high), dtype=np.int32)
+        self._costs = np.zeros(len(high))
+        stated = _stated(low, high, self._costs, program.rows)
+        solver = pulp.HiGHS(msg=False, threads=1, **_HIGHS_OPTIONS)
+        solver.createAndConfigureSolver(stated)
+        solver.buildSolverModel(stated)
+        self._model = stated.solverModel
+        self._optimal = _highspy().HighsModelStatus.kOptimal
+
+    def minimise(self, columns: Sequence[int] | Ints, costs: Sequence[float] | Floats) -> Solution:
+        if not len(self._columns):
+            return Solution(np.zeros(0), np.zeros(0), 0.0)
+        self._costs[:] = 0.0
+        self._costs[np.asarray(columns, dtype=np.int64)] = costs
+        self._model.changeColsCost(len(self._columns), self._columns, self._costs)
+        self._model.run()
+        status = self._model.getModelStatus()
+        if status != self._optimal:
+            raise SolverError(f"HiGHS proved no optimum; it says: {self._model.modelStatusToString(status)}")
+        solution = self._model.getSolution()
+        x = np.array(solution.col_value)
+        return Solution(x, np.array(solution.row_dual), float(self._costs @ x))
+
+    def bound(self, columns: Sequence[int] | Ints, low: Floats, high: Floats) -> None:
+        at = np.asarray(columns, dtype=np.int32)
+        self._model.changeColsBounds(len(at), at, np.asarray(low, dtype=float), np.asarray(high, dtype=float))
+
+    def add_rows(self, rows: Sequence[Row]) -> Ints:
+        first = self._model.getNumRow()
+        for row in rows:
+            at, values = np.array(row.columns, dtype=np.int32), np.array(row.values, dtype=float)
+            self._model.addRow(row.low, row.high, len(at), at, values)
+        return np.arange(first, first + len(rows), dtype=np.int64)
+
+    def free(self, rows: Ints) -> None:
+        for row in rows.tolist():
+            self._model.changeRowBounds(row, -INFINITY, INFINITY)
+
+
+class _Cbc:
+    """A program stated anew for each solve by CBC."""
+
+    def __init__(self, program: LinearProgram) -> None:
+        self._low, self._high = np.array(program.low), np.array(program.high)
+        self._rows = list(program.rows)
+
+    def minimise(self, columns: Sequence[int] | Ints, costs: Sequence[float] | Floats) -> Solution:
+        if not len(self._high):
+            return Solution(np.zeros(0), np.zeros(0), 0.0)
+        all_costs = np.zeros(len(self._high))
+        all_costs[np.asarray(columns, dtype=np.int64)] = costs
+        rough, duals = self._run(self._low, self._high, all_costs, self._rows)
+        # CBC writes its answer to a file with eight digits. Solving for what is missing, under a magnifying glass,
+        # brings the others back.
+        near = _MAGNIFY * (_CBC_DIGITS * np.abs(rough) + _CBC_FLOOR)
+        low = np.maximum((self._low - rough) * _MAGNIFY, -near)
+        high = np.minimum((self._high - rough) * _MAGNIFY, near)
+        rows = []
+        for row in self._rows:
+            met = float(np.dot(rough[list(row.columns)], row.values))
+            bounds = (row.low - met) * _MAGNIFY, (row.high - met) * _MAGNIFY
+            rows.append(Row(row.columns, row.values, *bounds))
+        missing, _ = self._run(low, high, all_costs, rows)
+        x = rough + missing / _MAGNIFY
+        return Solution(x, duals, float(all_costs @ x))
+
+    def _run(self, low: Floats, high: Floats, costs: Floats, rows: Sequence[Row]) -> tuple[Floats, Floats]:
+        pulp = _pulp()
+        stated = _stated(low, high, costs, rows)
+        solver = pulp.COIN_CMD(path=pulp.PULP_CBC_CMD.pulp_cbc_path, msg=False, options=[f"randomSeed {_SEED}"])
+        stated.solve(solver)
+        if stated.status != pulp.LpStatusOptimal or stated.sol_status != pulp.LpSolutionOptimal:
+            raise SolverError(f"CBC proved no optimum; it says: {pulp.LpStatus[stated.status]}")
+        x = np.array([variable.varValue or 0.0 for variable in stated.variables()])
+        duals = np.zeros(len(rows))
+        for constraint in stated.constraints():
+            duals[int(constraint.name[1:])] += constraint.pi or 0.0
+        return x, duals
+
+    def bound(self, columns: Sequence[int] | Ints, low: Floats, high: Floats) -> None:
+        at = np.asarray(columns, dtype=np.int64)
+        self._low[at], self._high[at] = low, high
+
+    def add_rows(self, rows: Sequence[Row]) -> Ints:
+        first = len(self._rows)
+        self._rows.extend(rows)
+        return np.arange(first, len(self._rows), dtype=np.int64)
+
+    def free(self, rows: Ints) -> None:
+        for row in rows.tolist():
+            old = self._rows[row]
+            self._rows[row] = Row(old.columns, old.values, -INFINITY, INFINITY)
+
+
+def solve(problem: Problem, *, solver: SolverName = "highs") -> Plan:
+    """The optimal plan of a problem.
+
+    Stage after stage of the tier: the most grams served, then the fairest shares (leximin); the reserve after the
+    first stage; then the fewest grams switched, the fewest moved, the fewest given by another route.
+
+    Parameters
+    ----------
+    solver
+        ``"highs"``, or ``"cbc"`` to check it. Their objectives are equal; so are their plans in every case tested.
+
+    Returns
+    -------
+    Plan
+        Whole milligrams. A cell's share is rounded down, so a stage's plan may fall short of its objective by less
+        than one milligram a cell.
+
+    Raises
+    ------
+    SolverError
+        Where a program has no proven optimum.
+    """
+    start = perf_counter()
+    opener = open_session(solver)
+    net = index_problem(problem)
+    cell_mg = np.zeros(len(net.cell_due_mg), dtype=np.int64)
+    results, supplies = [], []
+    solved = 0
+    for pool in net.pools:
+        found = without_solver(net, pool)
+        if found is None:
+            ration = ration_by_program(net, pool, opener)
+            supply = settle_alone(net, pool, ration) or source_by_program(net, pool, ration, opener)
+            supply = replace(supply, programs=supply.programs + ration.programs)
+            solved += 1
+        else:
+            ration, supply = found
+        np.add.at(cell_mg, net.cell[supply.classes], supply.mg)
+        results.append(ration.stages)
+        supplies.append(supply)
+    return make_plan(
+        net,
+        cell_mg,
+        results,
+        supplies,
+        solver=solver_title(solver) if solved else "none needed",
+        parts=(len(net.pools) - solved, solved),
+        seconds=perf_counter() - start,
+    )

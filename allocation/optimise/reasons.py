@@ -1,0 +1,129 @@
+"""Why a patient is given what, in plain words: the rule, the tier, and what stock bound."""
+
+from __future__ import annotations
+
+from allocation.dosing.vials import in_grams
+from allocation.optimise.network import NONE, Network
+from allocation.optimise.offers import Offers
+from allocation.optimise.shelf import Drawn
+from allocation.rules import NATIONAL
+from allocation.rules.supply import Tier
+
+__all__ = ["drawn_text", "given_reason", "short_reason", "unfunded_reason", "unserved_reason", "vials_text"]
+
+_NATIONAL_WORDS = "stock that no panel holds"
+
+
+def _rank(tier: Tier, grade: int) -> str:
+    """Tier and grade, as every reason begins."""
+    return f"Tier {tier.tier}, {f'grade {grade}' if grade else 'ungraded'}"
+
+
+def vials_text(drawn: list[Drawn]) -> str:
+    """Vials as ``2x20+1x5``, larger first; several products are parted by ``;`` in the order of their codes.
+
+    >>> vials_text([Drawn(0, 1, 5000, 1, None), Drawn(0, 1, 20000, 2, None)])
+    '2x20+1x5'
+    """
+    counts: dict[int, dict[int, int]] = {}
+    for part in drawn:
+        sizes = counts.setdefault(part.product, {})
+        sizes[part.vial_mg] = sizes.get(part.vial_mg, 0) + part.vials
+    return ";".join(
+        "+".join(f"{count}x{in_grams(size)}" for size, count in sorted(sizes.items(), reverse=True))
+        for _, sizes in sorted(counts.items())
+    )
+
+
+def drawn_text(net: Network, drawn: list[Drawn]) -> tuple[str, str]:
+    """Products and places of what was drawn, each parted by ``+`` in the order of their indices."""
+    places = (*net.problem.panels, NATIONAL)
+    products = "+".join(net.product_codes[p] for p in sorted({part.product for part in drawn}))
+    return products, "+".join(places[p] for p in sorted({part.place for part in drawn}))
+
+
+def given_reason(net: Network, c: int, drawn: list[Drawn], *, grade: int) -> str:
+    """Why a whole course is what it is."""
+    tier = net.problem.tier
+    own, panel = int(net.own[c]), int(net.panel[c])
+    words = [f"{_rank(tier, grade)}: whole course"]
+    if own == NONE:
+        words.append("of a product for the route, none being on record")
+    elif {part.product for part in drawn} == {own}:
+        words.append("of the recorded product")
+    else:
+        words.append(f"of another product, as {net.product_codes[own]} is short")
+    if {part.place for part in drawn} <= {panel}:
+        words.append("from the panel's own stock.")
+    elif {part.place for part in drawn} <= {panel, net.n_panels}:
+        words.append(f"with {_NATIONAL_WORDS}.")
+    else:
+        words.append({"region": "with aid from the region.", "national": "from the national pool."}[tier.stock_reach])
+    return " ".join(words)
+
+
+def short_reason(offers: Offers, c: int, *, grade: int, due_mg: int, given_mg: int, held: bool) -> str:
+    """Why a patient gets less than is due, or nothing: what was left in reach when the offer was made.
+
+    Parameters
+    ----------
+    offers
+        As they stand right after the offer.
+    held
+        Whether an emergency reserve is held in the pool.
+    """
+    net, tier = offers.net, offers.net.problem.tier
+    share = tier.smallest_reduced_share
+    left_mg = offers.left_mg(c)
+    where = _reach_words(offers, c)
+    what = _product_words(net, c)
+    limited = offers.switch_left_mg[int(net.panel[c])] < due_mg - given_mg
+    if given_mg:
+        head = f"{_rank(tier, grade)}: {in_grams(given_mg)} g of the {in_grams(due_mg)} g due"
+    elif grade in tier.suspend_grades:
+        head = f"{_rank(tier, grade)}: treatment is suspended while those above are short"
+    else:
+        head = f"{_rank(tier, grade)}: waits for the next allocation"
+    if not left_mg:
+        cause = f"no {what} is left {where}"
+    elif limited and int(net.own[c]) != NONE and int(net.choice[c]) != NONE:
+        cause = (
+            f"the recorded product is short and the panel has used up what it may switch ({tier.switch_capacity:.0%})"
+        )
+    elif grade not in tier.reduce_grades and not given_mg:
+        cause = f"what is left {where} makes no whole course"
+    elif given_mg:
+        cause = f"no vial left {where} fits what is missing"
+    else:
+        cause = f"what is left {where} does not make {share:.0%} of the course, the least that may be given"
+    reserve = ", the emergency reserve being kept" if held and not given_mg else ""
+    order = "; who waits longest goes first, then the lottery" if not given_mg else ""
+    return f"{head}: {cause}{reserve}{order}."
+
+
+def _product_words(net: Network, c: int) -> str:
+    own, choice = int(net.own[c]), int(net.choice[c])
+    if choice == NONE:
+        return net.product_codes[own]
+    return "product that may be given"
+
+
+def _reach_words(offers: Offers, c: int) -> str:
+    reach = offers.net.problem.tier.stock_reach
+    if reach == "panel":
+        return f"at {offers.net.problem.panels[int(offers.net.panel[c])]}"
+    return f"in {offers.pool_of(c).name}" if reach == "region" else "in the country"
+
+
+def unserved_reason(tier: Tier, grade: int) -> str:
+    """Why a class gets nothing whatever is in stock."""
+    return f"{_rank(tier, grade)}: no stage of this tier serves such patients."
+
+
+def unfunded_reason(commissioned: str, decision: str) -> str:
+    """Why a patient is not funded."""
+    if decision == "declined":
+        return "The panel has declined this treatment."
+    if commissioned == "no":
+        return "Not commissioned, and no individual funding request has been approved."
+    return "Not funded."

@@ -1,0 +1,199 @@
+"""Serving a stage's patients with whole vials; the order is told in :mod:`allocation.optimise.patients`."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from allocation.optimise.network import NONE, Ints, Network, Pool
+from allocation.optimise.offers import Offers
+from allocation.optimise.plan import Plan
+from allocation.optimise.reasons import given_reason, short_reason
+from allocation.optimise.shelf import Drawn, drawn_mg
+
+__all__ = ["Patient", "Service", "least_mg"]
+
+
+@dataclass(slots=True)
+class Patient:
+    """One patient who may be served: class ``c`` of the network, and ``rank``, the place in the order of a cell."""
+
+    row: int
+    c: int
+    grade: int
+    due_mg: int
+    rank: tuple[bool, int, float, str]
+    drawn: list[Drawn] = field(default_factory=list)
+    given_mg: int = 0
+    reason: str = ""
+
+
+def least_mg(net: Network, grade: int, due_mg: int) -> int:
+    """The least that may be given in place of a whole course.
+
+    A grade that the tier lets be reduced gets at least the tier's smallest share. One that may only wait gets a whole
+    course or nothing. One that may neither be reduced nor wait gets whatever there is. Ungraded patients, who come
+    after grade 1, are dealt with as grade 1 is.
+    """
+    tier = net.problem.tier
+    grade = max(grade, 1)
+    if grade in tier.reduce_grades:
+        # Down to the milligram, so that half of an odd number does not ask for more than half.
+        return max(1, math.ceil(round(due_mg * tier.smallest_reduced_share, 6)))
+    return due_mg if grade in tier.defer_grades else 1
+
+
+class Service:
+    """Gives vials to patients and keeps count.
+
+    Attributes
+    ----------
+    given_mg
+        Given so far, shape (cells,).
+    held
+        Vials held as reserve, by pool.
+    held_mg, reserve_mg
+        Held in vials and planned, shape (pools, products).
+    """
+
+    def __init__(self, net: Network, plan: Plan, offers: Offers) -> None:
+        self.net, self.offers = net, offers
+        self.planned_mg: Ints = plan.cells["planned_mg"].to_numpy(dtype=np.int64)
+        self.given_mg: Ints = np.zeros(len(self.planned_mg), dtype=np.int64)
+        self.held: list[tuple[str, list[Drawn]]] = []
+        shape = (len(net.pools), net.stock_mg.shape[1])
+        self.held_mg: Ints = np.zeros(shape, dtype=np.int64)
+        self.reserve_mg: Ints = np.zeros(shape, dtype=np.int64)
+        self._lines = _lines_by_class(net, plan.given)
+        product_of = {code: place for place, code in enumerate(net.product_codes)}
+        pool_of = {pool.name: number for number, pool in enumerate(net.pools)}
+        for name, product, mg in zip(*(plan.reserve[column] for column in ("pool", "product", "mg")), strict=True):
+            self.reserve_mg[pool_of[name], product_of[product]] += mg
+
+    def serve(self, patients: Sequence[Patient]) -> None:
+        """Serve everyone of one stage as far as vials go."""
+        by_class: dict[int, list[Patient]] = {}
+        for patient in patients:
+            by_class.setdefault(patient.c, []).append(patient)
+        waiting: list[Patient] = []
+        for c in sorted(by_class):
+            waiting += self._as_planned(c, sorted(by_class[c], key=lambda patient: patient.rank))
+        waiting = self._offer(waiting, lambda p: self.offers.whole(p.c, p.due_mg))
+        self._offer(
+            waiting, lambda p: self.offers.part(p.c, p.due_mg, least_mg(self.net, p.grade, p.due_mg)), last=True
+        )
+
+    def _as_planned(self, c: int, patients: list[Patient]) -> list[Patient]:
+        lines = self._lines.get(c, {})
+        waiting: list[Patient] = []
+        for place, patient in enumerate(patients):
+            enough = [product for product, mg in lines.items() if mg >= patient.due_mg]
+            if not enough:
+                # What is left would do for someone with a smaller course, but nobody is passed over for that.
+                return waiting + patients[place:]
+            for product in enough:
+                if drawn := self.offers.planned(c, product, patient.due_mg):
+                    lines[product] -= patient.due_mg
+                    self._give(patient, drawn)
+                    break
+            else:
+                waiting.append(patient)
+        return waiting
+
+    def _offer(
+        self, patients: list[Patient], offer: Callable[[Patient], list[Drawn]], *, last: bool = False
+    ) -> list[Patient]:
+        """Make everyone one offer, the cell furthest below its plan first; return who took nothing."""
+        queues: dict[int, list[Patient]] = {}
+        for patient in sorted(patients, key=lambda p: p.rank, reverse=True):
+            queues.setdefault(int(self.net.cell[patient.c]), []).append(patient)
+        heap = [(self._above_plan(cell), cell) for cell in queues]
+        heapq.heapify(heap)
+        waiting: list[Patient] = []
+        while heap:
+            _, cell = heapq.heappop(heap)
+            patient = queues[cell].pop()
+            if drawn := offer(patient):
+                self._give(patient, drawn)
+            else:
+                waiting.append(patient)
+                if last:
+                    patient.reason = self._why_short(patient)
+            if queues[cell]:
+                heapq.heappush(heap, (self._above_plan(cell), cell))
+        return waiting
+
+    def _above_plan(self, cell: int) -> int:
+        return int(self.given_mg[cell] - self.planned_mg[cell])
+
+    def _give(self, patient: Patient, drawn: list[Drawn]) -> None:
+        patient.drawn, patient.given_mg = drawn, drawn_mg(drawn)
+        self.given_mg[self.net.cell[patient.c]] += patient.given_mg
+        if patient.given_mg == patient.due_mg:
+            patient.reason = given_reason(self.net, patient.c, drawn, grade=patient.grade)
+        else:
+            patient.reason = self._why_short(patient)
+
+    def _why_short(self, patient: Patient) -> str:
+        held = any(name == self.offers.pool_of(patient.c).name for name, _ in self.held)
+        return short_reason(
+            self.offers, patient.c, grade=patient.grade, due_mg=patient.due_mg, given_mg=patient.given_mg, held=held
+        )
+
+    def hold_reserve(self) -> None:
+        """Set aside vials for the reserve: the products planned, then others that may be held, until it is full."""
+        for number, pool in enumerate(self.net.pools):
+            missing = pool.reserve_mg - int(self.reserve_mg[number].sum())
+            drawn: list[Drawn] = []
+            for product in np.flatnonzero(self.reserve_mg[number]).tolist():
+                wanted = int(self.reserve_mg[number, product])
+                found = self._hold(pool, product, wanted)
+                drawn += found
+                missing += wanted - drawn_mg(found)
+            for product in np.flatnonzero(self.net.reserve_choice).tolist():
+                if missing > 0:
+                    found = self._hold(pool, product, missing)
+                    drawn += found
+                    missing -= drawn_mg(found)
+            for part in drawn:
+                self.held_mg[number, part.product] += part.vial_mg * part.vials
+            if drawn:
+                self.held.append((pool.name, drawn))
+
+    def _hold(self, pool: Pool, product: int, wanted_mg: int) -> list[Drawn]:
+        """Vials of a product that come to at least what is wanted, with the least above it, as far as they go."""
+        shelf, drawn = self.offers.shelf, []
+        places = pool.locations.tolist()
+        free = {place: int(shelf.mg[place, product]) - self.offers.promised_mg(place, product) for place in places}
+        left = wanted_mg
+        # What the plan sends to patients is touched last.
+        spare = {place: max(mg, 0) for place, mg in free.items()}
+        for limits in (spare, dict.fromkeys(places, wanted_mg)):
+            for place in sorted(places, key=lambda place: (-free[place], place)):
+                vials = shelf.best(place, product, min(left, limits[place]))
+                drawn += shelf.draw([(place, product)], vials)
+                left -= sum(size * count for size, count in vials.items())
+        if left > 0:
+            sizes = [(size, place) for place in places for size in shelf.counts(place, product) if size >= left]
+            if sizes:
+                size, place = min(sizes)
+                drawn += shelf.draw([(place, product)], {size: 1})
+        return drawn
+
+
+def _lines_by_class(net: Network, given: pd.DataFrame) -> dict[int, dict[int, int]]:
+    """Planned milligrams by class of the network and product, the class's own product first."""
+    class_of = {class_id: c for c, class_id in enumerate(net.class_id.tolist())}
+    product_of = {code: place for place, code in enumerate(net.product_codes)}
+    lines: dict[int, dict[int, int]] = {}
+    for class_id, code, mg in zip(*(given[name].tolist() for name in ("class_id", "product", "mg")), strict=True):
+        lines.setdefault(class_of[class_id], {})[product_of[code]] = mg
+    return {
+        c: dict(sorted(line.items(), key=lambda item: (item[0] != net.own[c] or net.own[c] == NONE, item[0])))
+        for c, line in lines.items()
+    }

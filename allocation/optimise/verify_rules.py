@@ -1,0 +1,110 @@
+"""What a tier allows, read again from its data for the verifier. No code is shared with what makes plans."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from allocation.optimise.problem import Problem
+from allocation.rules import NATIONAL
+from allocation.rules.supply import Stage, Tier
+
+__all__ = ["Amounts", "DemandClass", "Rules", "stage_number", "sums_of"]
+
+Amounts = Mapping[tuple[Any, ...], int]
+"""Milligrams by the columns of a frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemandClass:
+    """A demand class as the verifier sees it."""
+
+    id: int
+    panel: str
+    grade: int
+    own: str
+    allowed: frozenset[str]
+    stage: int
+    cell: tuple[object, ...]
+    due_mg: int
+
+
+class Rules:
+    """What a problem's tier allows, worked out from its data."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem, self.tier = problem, problem.tier
+        self.region = dict(zip(problem.panels, problem.region_of, strict=True))
+        self.routes = {product.code: frozenset(product.routes) for product in problem.products.product}
+        self.stock: Amounts = sums_of(problem.stock, ("location", "product"))
+        self.classes = {int(line["class_id"]): self._class(line) for line in problem.classes.to_dict("records")}
+        self.reserve: dict[str, int] = defaultdict(int)
+        if problem.reserve_mg is not None:
+            for pool, mg in zip(problem.reserve_mg["pool"], problem.reserve_mg["mg"], strict=True):
+                self.reserve[pool] += int(mg)
+        self.pools: dict[str, list[str]] = defaultdict(list)
+        for panel in problem.panels:
+            self.pools[self.pool_of(panel)].append(panel)
+        if self.tier.stock_reach == "national":
+            self.pools[NATIONAL].append(NATIONAL)
+        due: dict[str, int] = defaultdict(int)
+        for item in self.classes.values():
+            due[item.panel] += item.due_mg
+        share = self.tier.switch_capacity
+        self.switch_limit = None if share is None else {panel: int(due[panel] * share) for panel in problem.panels}
+
+    def _class(self, line: Mapping[Any, Any]) -> DemandClass:
+        grade, panel, own = int(line["grade"]), line["panel"], line["product"]
+        stage = stage_number(self.tier, grade, emergency=bool(line["emergency"]))
+        fair = self.tier.stage[stage].fair_between if stage >= 0 else "panels"
+        return DemandClass(
+            id=int(line["class_id"]),
+            panel=panel,
+            grade=grade,
+            own=own,
+            allowed=self.allowed(line["route"], own, locked=bool(line["locked"])),
+            stage=stage,
+            cell=(stage, panel) if fair == "panels" else (stage, panel, line["class_id"]),
+            due_mg=int(line["due_mg"]),
+        )
+
+    def allowed(self, route: str, own: str, *, locked: bool) -> frozenset[str]:
+        """Products that a patient may be given."""
+        reach = self.tier.product_reach
+        if own and (locked or reach == "same"):
+            return frozenset({own})
+        wanted = {"IV", "SC"} if reach == "any_route" and route in ("IV", "SC") else {route}
+        fitting = {code for code, routes in self.routes.items() if routes & wanted}
+        return frozenset(fitting | ({own} if own else set()))
+
+    def pool_of(self, panel: str) -> str:
+        """Pool that a panel draws on."""
+        return {"panel": panel, "region": self.region[panel], "national": NATIONAL}[self.tier.stock_reach]
+
+    def in_reach(self, location: str, panel: str) -> bool:
+        """Whether stock at a place may serve a panel's patients."""
+        return location in self.pools[self.pool_of(panel)]
+
+
+def stage_number(tier: Tier, grade: int, *, emergency: bool) -> int:
+    """Stage that serves a grade; -1 where no stage does."""
+    return next((n for n, stage in enumerate(tier.stage) if _serves(stage, grade, emergency=emergency)), -1)
+
+
+def _serves(stage: Stage, grade: int, *, emergency: bool) -> bool:
+    named = grade in stage.grades or (grade == 0 and stage.include_ungraded)
+    if not stage.emergencies_only:
+        return named
+    return emergency and (named or not (stage.grades or stage.include_ungraded))
+
+
+def sums_of(frame: pd.DataFrame, keys: tuple[str, ...]) -> dict[tuple[Any, ...], int]:
+    """Milligrams of a frame summed by some of its columns."""
+    sums: dict[tuple[Any, ...], int] = defaultdict(int)
+    for *key, mg in zip(*(frame[name].tolist() for name in (*keys, "mg")), strict=True):
+        sums[tuple(key)] += mg
+    return sums

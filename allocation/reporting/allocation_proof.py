@@ -1,0 +1,175 @@
+"""The parts of an allocation's page that say why: flows, reasons, shadow prices, and how the result was checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from allocation.reporting import allocation_measures as measures
+from allocation.reporting.blocks import Column, Section, Table, rows_of_mapping, table
+from allocation.reporting.disclosure import HIDDEN, is_hidden, protect, shown
+from allocation.reporting.frames import records
+from allocation.reporting.load import AllocationRun
+from allocation.reporting.words import count, grade_name, grams, panel_name, whole, words_of
+
+__all__ = [
+    "flow_section",
+    "limits_section",
+    "proof_section",
+    "reason_section",
+    "shadow_section",
+    "status_name",
+]
+
+_MOST_ROWS = 25
+_SHARED_RESULT = ("status", "tier", "policy", "as_of", "weeks", "solver", "seconds", "sol_status")
+_STATUS_WORDS = {
+    "treated": "Treated in full",
+    "reduced": "Smaller dose",
+    "deferred": "Deferred",
+    "suspended": "Suspended",
+    "not_funded": "Not funded",
+}
+
+
+def status_name(status: str) -> str:
+    """A status in words."""
+    return _STATUS_WORDS.get(status, words_of(status))
+
+
+def flow_section(run: AllocationRun, *, share: bool) -> Section:
+    """What comes from another place than the patient's own panel, the largest first."""
+    frame = measures.flow_table(run)
+    moved = frame[frame["moved"]]
+    title = "What is moved between places"
+    total = float(frame["grams"].sum())
+    if moved.empty:
+        return Section(key="flows-section", title=title, words=("Nothing is moved: every panel uses its own stock.",))
+    words = [f"{grams(moved['grams'].sum())} of {grams(total)} come from another place than the patient's own panel."]
+    if share:
+        words = []
+        unknown = (moved["patients"] == 0) & (moved["grams"] > 0)
+        moved = protect(moved, counts=("patients",), grams={"grams": ("patients",)})
+        moved.loc[unknown, ["grams", "patients"]] = HIDDEN
+        moved = moved.assign(_order=-shown(moved, "grams").fillna(0.0)).sort_values(
+            ["_order", "from_location", "panel", "product"], ignore_index=True
+        )
+    columns = [
+        Column("between", "From"),
+        Column("panel", "To panel"),
+        Column("product", "Product"),
+        Column("grams", "Grams", whole),
+        Column("patients", "Patients served by it", count, counts_people=True),
+    ]
+    note = f"The {_MOST_ROWS} largest of {len(moved)}; flows.csv has all." if len(moved) > _MOST_ROWS else ""
+    made = table(
+        moved.head(_MOST_ROWS), columns, key="flows", caption="Stock moved to other places", note=note, heads=3
+    )
+    return Section(key="flows-section", title=title, words=tuple(words), parts=(made,))
+
+
+def reason_section(run: AllocationRun, *, share: bool) -> Section:
+    """How many patients were given each reason."""
+    frame = measures.reason_table(run)
+    if share:
+        frame = frame.assign(patients=frame["patients"].astype("float64"))
+        frame = protect(frame, counts=("patients",))
+        # Rare reasons go together, or their words would tell what the number must not.
+        frame = frame[[not is_hidden(value) for value in frame["patients"]]]
+    frame = frame.assign(status=[status_name(status) for status in frame["status"]])
+    columns = [
+        Column("status", "Status"),
+        Column("reason", "Reason given", roomy=True),
+        Column("patients", "Patients", count, counts_people=True),
+    ]
+    note = "A patient's own figures are left out of the reason."
+    if share:
+        note += " Reasons given to fewer than 8 patients are left out."
+    if len(frame) > _MOST_ROWS:
+        note += f" The {_MOST_ROWS} most frequent of {len(frame)}; patients.csv has all."
+    made = table(frame.head(_MOST_ROWS), columns, key="reasons", caption="Reasons given", note=note, heads=2)
+    return Section(key="reasons-section", title="Why", parts=(made,))
+
+
+def shadow_section(run: AllocationRun, panels: pd.DataFrame) -> Section:
+    """What one more kilogram would buy, and for whom."""
+    title = "What one more kilogram would buy"
+    frame = measures.shadow_table(run)
+    hidden = {(row["panel"], row["grade"]) for row in records(panels) if is_hidden(row["patients"])}
+    frame = frame[[(row["panel"], row["grade"]) not in hidden for row in records(frame)]]
+    if frame.empty:
+        words = ("One more kilogram would buy nothing that can be shown: stock is not what binds.",)
+        return Section(key="shadow-section", title=title, words=words)
+    frame = frame.assign(
+        panel_name=[panel_name(code) for code in frame["panel"]],
+        grade_name=[grade_name(int(grade)) for grade in frame["grade"]],
+    )
+    columns = [
+        Column("panel_name", "Panel", roomy=True),
+        Column("product", "Product"),
+        Column("grade_name", "Grade that gains"),
+        Column("grams_per_kg", "Grams given for 1 kg more", whole),
+    ]
+    note = f"The first {_MOST_ROWS} of {len(frame)}; shadow_prices.csv has all." if len(frame) > _MOST_ROWS else ""
+    made = table(
+        frame.head(_MOST_ROWS), columns, key="shadow", caption="Worth of one more kilogram", note=note, heads=2
+    )
+    words = ("Of one more kilogram of a product at a panel, the grams that would reach patients of a grade.",)
+    return Section(key="shadow-section", title=title, words=words, parts=(made,))
+
+
+def proof_section(run: AllocationRun, *, share: bool) -> Section:
+    """What the solver and the verifier said. A shared page keeps to what counts no grams and no people."""
+    certificate = run.result.get("certificate", {})
+    parts: list[Table] = []
+    words = []
+    verdicts = _verdicts(certificate)
+    if verdicts:
+        passed = sum(fine for _, fine in verdicts)
+        words.append(f"Checks passed without the solver: {passed} of {len(verdicts)}.")
+        frame = pd.DataFrame(
+            {"check": [n for n, _ in verdicts], "result": ["passed" if ok else "FAILED" for _, ok in verdicts]}
+        )
+        columns = [Column("check", "Check"), Column("result", "Result")]
+        parts.append(table(frame, columns, key="certificate", caption="Certificate of the verifier"))
+    else:
+        words.append("The result carries no checks that passed or failed.")
+    rest: Mapping[str, Any] = {key: value for key, value in run.result.items() if key != "kind"}
+    if share:
+        rest = {key: rest[key] for key in _SHARED_RESULT if key in rest and not isinstance(rest[key], Mapping | list)}
+        words.append("Objective values and rounding losses are left out of a page to be shared.")
+    if rest:
+        whole_result = rows_of_mapping(rest, key="result", caption="Result of the program", head="Entry", body="Value")
+        parts.append(replace(whole_result, folded=True))
+    return Section(key="proof-section", title="How the result was checked", words=tuple(words), parts=tuple(parts))
+
+
+def _verdicts(value: object, path: str = "") -> list[tuple[str, bool]]:
+    """Every yes or no in the certificate, whatever its shape: lists of checks or nested settings."""
+    if isinstance(value, bool):
+        return [(words_of(path) or "Verified", value)]
+    if isinstance(value, Mapping):
+        title = value.get("name") or value.get("check") or value.get("rule")
+        verdict = next((value[key] for key in ("passed", "ok", "holds") if isinstance(value.get(key), bool)), None)
+        if title is not None and verdict is not None:
+            return [(words_of(str(title)), bool(verdict))]
+        return [found for key in sorted(value) for found in _verdicts(value[key], f"{path} {key}".strip())]
+    if isinstance(value, list | tuple):
+        return [found for item in value for found in _verdicts(item, path)]
+    return []
+
+
+def limits_section() -> Section:
+    """What an allocation cannot say."""
+    words = (
+        "The allocation serves what is recorded: a wrong grade, dose or stock count gives a wrong allocation.",
+        "Planned grams are the optimum before vials. Given grams are whole vials, so a little stock can stay over.",
+        (
+            "Patients of one grade at one panel go by days overdue, then by a seeded lottery. This page counts "
+            "patients and names none; patients.csv has the list for those who may see it."
+        ),
+    )
+    return Section(key="limits-section", title="Limits", words=words)

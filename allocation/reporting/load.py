@@ -1,0 +1,276 @@
+"""Reading a run folder into values: the only place of this floor that opens one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from allocation.errors import Fault, InputError
+from allocation.records import sha256_of
+
+__all__ = ["AllocationRun", "SimulationRun", "changed_outputs", "load_run"]
+
+_GRAMS = ("due_g", "issued_g", "deferred_g", "unmet_g", "expired_g", "moved_g", "switched_g")
+_WEEKS = ("replication", "week", "panel", "grade", *_GRAMS)
+_NATIONAL = ("replication", "week", "tier", "cover_weeks", "stock_g", "demand_g")
+_AFFECTED = (
+    "replication",
+    "panel",
+    "indication",
+    "situation",
+    "grade",
+    "patients",
+    "patients_late",
+    "days_late_total",
+    "deferred_g_weeks",
+    "unmet_g",
+)
+_PATIENTS = ("patient_id", "panel", "grade", "due_g", "given_g", "status", "product", "from_location", "reason")
+_PANELS = ("panel", "grade", "patients", "due_g", "planned_g", "given_g", "unmet_g", "fill_rate")
+_FLOWS = ("from_location", "panel", "product", "grams")
+_SHADOW = ("panel", "product", "grade", "grams_per_kg")
+_BATCH_ROWS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationRun:
+    """What a simulation left in its folder, summed to what a report needs.
+
+    Attributes
+    ----------
+    summary, manifest
+        ``summary.json`` and ``manifest.json``.
+    changed
+        Outputs that no longer are what the run wrote.
+    weekly
+        Grams by replication, week and grade; ``deferred_g`` is the backlog at the end of the week.
+    panels
+        Grams by replication, panel and grade over the whole run; ``deferred_g_weeks`` is the backlog summed over
+        weeks and ``deferred_end_g`` the backlog of the last week.
+    national, outcomes, affected
+        The files of the same names.
+    """
+
+    summary: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+    changed: tuple[str, ...]
+    weekly: pd.DataFrame
+    panels: pd.DataFrame
+    national: pd.DataFrame
+    outcomes: pd.DataFrame
+    affected: pd.DataFrame
+
+    @property
+    def replications(self) -> tuple[int, ...]:
+        """Numbers of the replications, ascending."""
+        return tuple(sorted(int(value) for value in self.national["replication"].unique()))
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationRun:
+    """What one allocation left in its folder. ``patients`` is read to be counted and never shown row by row."""
+
+    result: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+    changed: tuple[str, ...]
+    patients: pd.DataFrame
+    panels: pd.DataFrame
+    flows: pd.DataFrame
+    shadow_prices: pd.DataFrame
+
+
+def load_run(folder: Path) -> SimulationRun | AllocationRun:
+    """The run in a folder.
+
+    Parameters
+    ----------
+    folder
+        What ``simulate`` or ``allocate`` wrote.
+
+    Raises
+    ------
+    InputError
+        Where the folder is no run folder, or a file is missing, unreadable or short of a column.
+    """
+    if not folder.is_dir():
+        raise InputError(Fault(str(folder), "the folder of a run", remedy="Give the folder named by --out."))
+    for name, kind in (("summary.json", "simulation"), ("result.json", "allocation")):
+        path = folder / name
+        if path.is_file():
+            head = _json(path)
+            if head.get("kind") != kind:
+                raise InputError(Fault(str(path), f"{kind!r}", column="kind", value=str(head.get("kind", ""))))
+            return _simulation(folder, head) if kind == "simulation" else _allocation(folder, head)
+    raise InputError(
+        Fault(
+            str(folder),
+            "summary.json of a simulation or result.json of an allocation",
+            remedy="Give a folder written by igalloc simulate or igalloc allocate.",
+        )
+    )
+
+
+def changed_outputs(folder: Path, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the files that are missing or differ from the hash the run noted for them, sorted.
+
+    A manifest without ``outputs`` says nothing about them, so nothing can be found changed.
+    """
+    noted = manifest.get("outputs", {})
+    if not isinstance(noted, Mapping):
+        return ()
+    changed = []
+    for name, digest in sorted(noted.items()):
+        path = folder / name
+        if not path.is_file():
+            changed.append(f"{name} (missing)")
+        elif sha256_of(path) != digest:
+            changed.append(name)
+    return tuple(changed)
+
+
+def _simulation(folder: Path, summary: dict[str, Any]) -> SimulationRun:
+    _keys(folder / "summary.json", summary, ("title", "weeks", "replications", "outcomes"))
+    manifest = _json(folder / "manifest.json")
+    weekly, panels = _weeks(folder / "weeks.parquet", last_week=int(summary["weeks"]) - 1)
+    national = _parquet(folder / "national.parquet", _NATIONAL)
+    if national.empty:
+        raise InputError(Fault(str(folder / "national.parquet"), "at least one week"))
+    if national.duplicated(["replication", "week"]).any():
+        raise InputError(Fault(str(folder / "national.parquet"), "one row for each replication and week"))
+    return SimulationRun(
+        summary=summary,
+        manifest=manifest,
+        changed=changed_outputs(folder, manifest),
+        weekly=weekly,
+        panels=panels,
+        national=national,
+        outcomes=_parquet(folder / "outcomes.parquet", ()),
+        affected=_parquet(folder / "affected.parquet", _AFFECTED),
+    )
+
+
+def _allocation(folder: Path, result: dict[str, Any]) -> AllocationRun:
+    manifest = _json(folder / "manifest.json")
+    return AllocationRun(
+        result=result,
+        manifest=manifest,
+        changed=changed_outputs(folder, manifest),
+        patients=_csv(folder / "patients.csv", _PATIENTS, ("due_g", "given_g")),
+        panels=_csv(folder / "panels.csv", _PANELS, _PANELS[2:]),
+        flows=_csv(folder / "flows.csv", _FLOWS, ("grams",)),
+        shadow_prices=_csv(folder / "shadow_prices.csv", _SHADOW, ("grams_per_kg",)),
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(Fault(str(path), "a readable file", remedy=f"{error.strerror or error}.")) from None
+    except ValueError as error:
+        raise InputError(Fault(str(path), "JSON in UTF-8", remedy=f"The reader says: {error}.")) from None
+    if not isinstance(value, dict):
+        raise InputError(Fault(str(path), "a JSON object"))
+    return value
+
+
+def _keys(path: Path, value: Mapping[str, Any], wanted: Iterable[str]) -> None:
+    missing = [Fault(str(path), "this key", column=key) for key in wanted if key not in value]
+    if missing:
+        raise InputError(missing)
+
+
+def _columns(path: Path, present: Iterable[str], wanted: Iterable[str]) -> None:
+    there = set(present)
+    missing = [Fault(str(path), "this column", column=name) for name in wanted if name not in there]
+    if missing:
+        raise InputError(missing)
+
+
+def _parquet(path: Path, wanted: tuple[str, ...]) -> pd.DataFrame:
+    import pyarrow as pa
+
+    try:
+        frame = pd.read_parquet(path)
+    except OSError as error:
+        raise InputError(Fault(str(path), "a readable file", remedy=f"{error.strerror or 'It is damaged'}.")) from None
+    except pa.ArrowException as error:
+        raise InputError(Fault(str(path), "a Parquet file", remedy=f"The reader says: {error}")) from None
+    _columns(path, frame.columns, wanted)
+    return frame
+
+
+def _csv(path: Path, wanted: tuple[str, ...], numeric: tuple[str, ...]) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except OSError as error:
+        raise InputError(Fault(str(path), "a readable file", remedy=f"{error.strerror or error}.")) from None
+    except (ValueError, pd.errors.ParserError) as error:
+        raise InputError(Fault(str(path), "a CSV file in UTF-8", remedy=f"The reader says: {error}.")) from None
+    _columns(path, frame.columns, wanted)
+    faults: list[Fault] = []
+    for name in numeric:
+        values = pd.to_numeric(frame[name].replace("", "nan"), errors="coerce")
+        bad = np.flatnonzero(values.isna() & frame[name].ne(""))[:1].tolist()
+        faults.extend(
+            Fault(str(path), "a number", row=row + 2, column=name, value=str(frame[name].iloc[row])) for row in bad
+        )
+        frame[name] = values
+    if "grade" in wanted:
+        grades = pd.to_numeric(frame["grade"].replace("", "0"), errors="coerce")
+        for row in np.flatnonzero(~grades.isin((0, 1, 2, 3, 4)))[:1]:
+            value = str(frame["grade"].iloc[row])
+            faults.append(
+                Fault(str(path), "a grade from 1 to 4 or blank", row=int(row) + 2, column="grade", value=value)
+            )
+        if not faults:
+            frame["grade"] = grades.astype("int8")
+    if faults:
+        raise InputError(faults)
+    return frame
+
+
+def _weeks(path: Path, *, last_week: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both sums of ``weeks.parquet``, read in batches so that a run of any length fits in memory."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    by_week: list[pd.DataFrame] = []
+    by_panel: list[pd.DataFrame] = []
+    week_keys, panel_keys = ["replication", "week", "grade"], ["replication", "panel", "grade"]
+    try:
+        with pq.ParquetFile(path, read_dictionary=["panel"]) as file:
+            _columns(path, file.schema_arrow.names, _WEEKS)
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(_WEEKS)):
+                frame = batch.to_pandas()
+                by_week.append(_sums(frame, week_keys, list(_GRAMS)))
+                frame["deferred_end_g"] = frame["deferred_g"].where(frame["week"] == last_week, 0.0)
+                by_panel.append(_sums(frame, panel_keys, [*_GRAMS, "deferred_end_g"]))
+    except OSError as error:
+        raise InputError(Fault(str(path), "a readable file", remedy=f"{error.strerror or 'It is damaged'}.")) from None
+    except pa.ArrowException as error:
+        raise InputError(Fault(str(path), "a Parquet file", remedy=f"The reader says: {error}")) from None
+    weekly = _joined(by_week, week_keys, list(_GRAMS))
+    panels = _joined(by_panel, panel_keys, [*_GRAMS, "deferred_end_g"])
+    return weekly, panels.rename(columns={"deferred_g": "deferred_g_weeks"})
+
+
+def _sums(frame: pd.DataFrame, keys: list[str], values: list[str]) -> pd.DataFrame:
+    summed = frame.groupby(keys, observed=True, sort=False)[values].sum().reset_index()
+    if "panel" in keys:
+        summed["panel"] = summed["panel"].astype(str)
+    return summed
+
+
+def _joined(parts: list[pd.DataFrame], keys: list[str], values: list[str]) -> pd.DataFrame:
+    if not parts:
+        return pd.DataFrame({name: pd.Series(dtype=str if name == "panel" else "int64") for name in keys}).assign(
+            **{name: pd.Series(dtype="float64") for name in values}
+        )
+    return pd.concat(parts, ignore_index=True).groupby(keys, sort=True)[values].sum().reset_index()

@@ -1,0 +1,300 @@
+"""The weekly allocation: who needs no program, and what the program gives the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from allocation.errors import VerificationError
+from allocation.optimise.problem import Problem
+from allocation.optimise.program import solve
+from allocation.rules import NATIONAL
+from allocation.rules.supply import Tier
+from allocation.simulation.demand import NO_PRODUCT, ROUTES, Bools, Floats, Ints, People
+from allocation.simulation.serve import Issue, Queue, serve_plan, stage_of
+from allocation.simulation.world import World
+
+__all__ = ["Allocation", "Waiting", "allocate_week"]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Patients to be served this week, one element each.
+
+    Attributes
+    ----------
+    person
+        Index among all people.
+    grade, owed_mg, due_day
+        As they stand now.
+    lottery
+        Uniform draw that breaks ties of the due day.
+    """
+
+    person: Ints
+    grade: Ints
+    owed_mg: Ints
+    due_day: Floats
+    lottery: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Who gets what, and from which stock it comes.
+
+    Attributes
+    ----------
+    issue
+        Courses; ``person`` is an index among all people.
+    moved_mg
+        Milligrams of each course that come from another place than the own panel.
+    place, panel, product, mg
+        Draws on stock, one element each: grams for a panel's patients from a place.
+    solved
+        Whether the program was needed.
+    """
+
+    issue: Issue
+    moved_mg: Ints
+    place: Ints
+    panel: Ints
+    product: Ints
+    mg: Ints
+    solved: bool
+
+
+def allocate_week(
+    world: World, people: People, waiting: Waiting, *, tier: Tier, usable_mg: Ints, held_mg: Ints
+) -> Allocation:
+    """Allocate usable stock to those who wait.
+
+    Parameters
+    ----------
+    waiting
+        Who waits, but nobody of a grade that the tier suspends.
+    usable_mg
+        Stock, shape (places, products), national last.
+    held_mg
+        Milligrams of each pool held back before grade 3.
+
+    Notes
+    -----
+    A pool of stock in which everybody can have a whole course of the own product from the own panel, and what is held
+    stays, needs no program: given equals due, which no plan can better. Pools share nothing, so the program is asked
+    about the others alone.
+    """
+    chosen, fed = _plainly(world, people, waiting, usable_mg)
+    names, pool_of = world.pools(tier)
+    panel = people.panel[waiting.person]
+    pool = pool_of[panel]
+    short = np.zeros(len(names), dtype=np.bool_)
+    short[pool[~fed]] = True
+    short |= _eats_into(held_mg, waiting, pool, pool_of, usable_mg)
+    plain = ~short[pool]
+    mine = np.flatnonzero(plain)
+    parts = [Issue(waiting.person[mine], chosen[mine], waiting.owed_mg[mine])]
+    draws = [_own_draws(panel[mine], chosen[mine], waiting.owed_mg[mine], world)]
+    rest = np.flatnonzero(~plain)
+    if rest.size:
+        within = np.isin(pool_of, np.flatnonzero(short))
+        issue, draw = _by_program(
+            world, people, _take(waiting, rest), tier=tier, usable_mg=np.where(within[:, None], usable_mg, 0),
+            reserve=_reserve(names, held_mg, short),
+        )  # fmt: skip
+        parts.append(issue)
+        draws.append(draw)
+    whole = Issue(
+        person=np.concatenate([part.person for part in parts]),
+        product=np.concatenate([part.product for part in parts]),
+        mg=np.concatenate([part.mg for part in parts]),
+    )
+    place, to, product, mg = (np.concatenate(column) for column in zip(*draws, strict=True))
+    moved = _moved(people, whole, own=place == to, panel=to, product=product, mg=mg)
+    return Allocation(
+        issue=whole, moved_mg=moved, place=place, panel=to, product=product, mg=mg, solved=bool(rest.size)
+    )
+
+
+Draws = tuple[Ints, Ints, Ints, Ints]
+
+
+def _take(waiting: Waiting, index: Ints) -> Waiting:
+    columns = (waiting.person, waiting.grade, waiting.owed_mg, waiting.due_day, waiting.lottery)
+    return Waiting(*(column[index] for column in columns))  # type: ignore[arg-type]
+
+
+def _plainly(world: World, people: People, waiting: Waiting, usable_mg: Ints) -> tuple[Ints, Bools]:
+    """Product each would get from the own panel's stock if all were served, and who of them can be."""
+    panel, own = people.panel[waiting.person], people.product[waiting.person]
+    tied = own != NO_PRODUCT
+    spare = usable_mg[:-1].copy()
+    np.subtract.at(spare, (panel[tied], own[tied]), waiting.owed_mg[tied])
+    chosen = own.copy()
+    fed = np.ones(len(panel), dtype=np.bool_)
+    fed[tied] = spare[panel[tied], own[tied]] >= 0
+    free = np.flatnonzero(~tied)
+    if free.size:
+        route = people.route[waiting.person[free]]
+        for one, where, which, owed in zip(
+            free.tolist(), panel[free].tolist(), route.tolist(), waiting.owed_mg[free].tolist(), strict=True
+        ):
+            fits = world.gives[which] & (spare[where] >= owed)
+            best = int(np.where(fits, (spare[where] - owed) / world.usual_mg[where], -1.0).argmax())
+            fed[one] = fits[best]
+            if fed[one]:
+                chosen[one] = best
+                spare[where, best] -= owed
+    return chosen, fed
+
+
+def _eats_into(held_mg: Ints, waiting: Waiting, pool: Ints, pool_of: Ints, usable_mg: Ints) -> Bools:
+    """Pools in which serving everybody would leave less than is held, though somebody below grade 4 waits."""
+    count = len(held_mg)
+    inside = pool_of >= 0
+    stock = np.bincount(pool_of[inside], usable_mg[inside].sum(axis=1), count)
+    due = np.bincount(pool, waiting.owed_mg, count)
+    lower = np.bincount(pool[waiting.grade < 4], minlength=count) > 0
+    eats: Bools = (held_mg > 0) & lower & (stock - due < held_mg)
+    return eats
+
+
+def _own_draws(panel: Ints, product: Ints, mg: Ints, world: World) -> Draws:
+    products = len(world.places.products)
+    cell, inverse = np.unique(panel * products + product, return_inverse=True)
+    total = np.zeros(len(cell), dtype=np.int64)
+    np.add.at(total, inverse, mg)
+    return cell // products, cell // products, cell % products, total
+
+
+def _moved(people: People, issue: Issue, *, own: Bools, panel: Ints, product: Ints, mg: Ints) -> Ints:
+    """Milligrams of each course from elsewhere, the own panel's stock counted to the highest grades first."""
+    from_own = np.zeros((int(people.panel.max(initial=0)) + 1, int(product.max(initial=0)) + 1), dtype=np.int64)
+    np.add.at(from_own, (panel[own], product[own]), mg[own])
+    to = people.panel[issue.person]
+    order = np.lexsort((issue.person, -people.grade[issue.person], issue.product, to))
+    amount = issue.mg[order]
+    running = np.cumsum(amount)
+    cell = to[order] * from_own.shape[1] + issue.product[order]
+    first = np.flatnonzero(np.r_[True, cell[1:] != cell[:-1]]) if cell.size else np.empty(0, dtype=np.int64)
+    before = np.repeat(running[first] - amount[first], np.diff(np.r_[first, len(cell)]))
+    beyond = running - before - from_own[to[order], issue.product[order]]
+    moved = np.zeros(len(order), dtype=np.int64)
+    moved[order] = np.clip(beyond, 0, amount)
+    return moved
+
+
+def _reserve(names: tuple[str, ...], held_mg: Ints, short: Bools) -> pd.DataFrame | None:
+    kept = np.flatnonzero(short & (held_mg > 0))
+    if not kept.size:
+        return None
+    return pd.DataFrame({"pool": [names[index] for index in kept], "mg": held_mg[kept]})
+
+
+def _by_program(
+    world: World, people: People, waiting: Waiting, *, tier: Tier, usable_mg: Ints, reserve: pd.DataFrame | None
+) -> tuple[Issue, Draws]:
+    who = people.take(waiting.person)
+    codes = _class_codes(who, waiting.grade, len(world.places.products))
+    _, first, group = np.unique(codes, return_index=True, return_inverse=True)
+    plan = solve(
+        Problem(
+            tier=tier,
+            panels=world.places.panels,
+            region_of=tuple(panel.region for panel in world.panels.panel),
+            products=world.products,
+            classes=_classes(world, who, waiting, first, group),
+            stock=_stock(world, usable_mg),
+            reserve_mg=reserve,
+        ),
+        solver=world.solver,
+    )
+    shape = (len(first), len(world.places.products))
+    given = np.zeros(shape, dtype=np.int64)
+    np.add.at(
+        given, (plan.given["class_id"].to_numpy(), _index(world, plan.given["product"])), plan.given["mg"].to_numpy()
+    )
+    order = np.lexsort((waiting.lottery, waiting.due_day, ~who.acute))
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    queue = Queue(
+        group=group.astype(np.int64),
+        panel=who.panel,
+        product=who.product,
+        stage=stage_of(tier, waiting.grade, who.emergency),
+        rank=rank,
+        owed_mg=waiting.owed_mg,
+        reducible=np.isin(waiting.grade, tier.reduce_grades) & ~who.emergency & ~who.acute,
+    )
+    vial_mg = np.array([product.vial_mg[0] for product in world.products.product], dtype=np.int64)
+    panels = len(world.places.panels)
+    issue = serve_plan(queue, given, smallest_share=tier.smallest_reduced_share, vial_mg=vial_mg, panels=panels)
+    issued = np.zeros((panels, shape[1]), dtype=np.int64)
+    np.add.at(issued, (who.panel[issue.person], issue.product), issue.mg)
+    draws = _draws(world, plan.flows, issued)
+    return Issue(waiting.person[issue.person], issue.product, issue.mg), draws
+
+
+def _class_codes(who: People, grade: Ints, products: int) -> Ints:
+    code = who.panel * 5 + grade
+    code = (code * len(ROUTES) + who.route) * (products + 1) + who.product + 1
+    return (code * 2 + who.emergency) * 2 + who.locked
+
+
+def _classes(world: World, who: People, waiting: Waiting, first: Ints, group: Ints) -> pd.DataFrame:
+    one = who.take(first)
+    due_mg = np.zeros(len(first), dtype=np.int64)
+    np.add.at(due_mg, group, waiting.owed_mg)
+    products = np.array([*world.places.products, ""], dtype=object)
+    return pd.DataFrame(
+        {
+            "class_id": np.arange(len(first), dtype=np.int64),
+            "panel": np.array(world.places.panels, dtype=object)[one.panel],
+            "grade": waiting.grade[first],
+            "emergency": one.emergency,
+            "route": np.array(ROUTES, dtype=object)[one.route],
+            "product": products[one.product],
+            "locked": one.locked,
+            "patients": np.bincount(group, minlength=len(first)).astype(np.int64),
+            "due_mg": due_mg,
+        }
+    )
+
+
+def _stock(world: World, usable_mg: Ints) -> pd.DataFrame:
+    place, product = np.nonzero(usable_mg)
+    return pd.DataFrame(
+        {
+            "location": np.array([*world.places.panels, NATIONAL], dtype=object)[place],
+            "product": np.array(world.places.products, dtype=object)[product],
+            "mg": usable_mg[place, product],
+        }
+    )
+
+
+def _index(world: World, codes: pd.Series) -> Ints:
+    return pd.Index(world.places.products).get_indexer(pd.Index(codes)).astype(np.int64)
+
+
+def _draws(world: World, flows: pd.DataFrame, issued: Ints) -> Draws:
+    """Where the grams issued come from: each panel's own stock first, then the others of the plan in their order."""
+    panels = len(world.places.panels)
+    places = pd.Index([*world.places.panels, NATIONAL])
+    flow = np.zeros((panels + 1, *issued.shape), dtype=np.int64)
+    source = places.get_indexer(pd.Index(flows["from_location"]))
+    target = places.get_indexer(pd.Index(flows["panel"]))
+    np.add.at(flow, (source, target, _index(world, flows["product"])), flows["mg"].to_numpy())
+    left = issued.copy()
+    drawn = np.zeros_like(flow)
+    own = np.arange(panels)
+    drawn[own, own] = np.minimum(flow[own, own], left)
+    left -= drawn[own, own]
+    for place in range(panels + 1):
+        more = np.minimum(flow[place] - drawn[place], left)
+        drawn[place] += more
+        left -= more
+    if left.any():
+        raise VerificationError("more was issued to patients than the plan brought to their panel")
+    source, target, product = np.nonzero(drawn)
+    return source, target, product, drawn[source, target, product]

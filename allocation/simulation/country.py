@@ -1,0 +1,311 @@
+"""The country of one replication: what each event does to stock, patients and tier. It knows nothing of a clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from allocation.errors import VerificationError
+from allocation.quantities import DAYS_PER_WEEK
+from allocation.rules import NATIONAL
+from allocation.rules.supply import Tier
+from allocation.scenario import BatchRecall, DemandSurge, Disruption, ImportDelay
+from allocation.seeds import stream
+from allocation.simulation.allocate import Waiting, allocate_week
+from allocation.simulation.bedside import serve_acute
+from allocation.simulation.controller import TierController
+from allocation.simulation.demand import Bools, Floats, Ints, draw_arrivals, draw_long_term, join
+from allocation.simulation.record import Recorder
+from allocation.simulation.state import State
+from allocation.simulation.stock import Ledger
+from allocation.simulation.supply import lead_days, output_factor, share_out, tied_use
+from allocation.simulation.world import World
+
+__all__ = ["Country", "NationalWeek", "Shipment"]
+
+
+@dataclass(frozen=True, slots=True)
+class NationalWeek:
+    """The country at the allocation of one week.
+
+    ``cover_weeks`` is NaN where nobody needs anything; ``solved`` says whether the program was needed.
+    """
+
+    tier: int
+    cover_weeks: float
+    stock_mg: int
+    demand_mg: float
+    solved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """What is on the road to arrive on one day: milligrams by panel and product."""
+
+    sent_day: int
+    arrival_day: int
+    mg: Ints
+
+
+@dataclass(slots=True)
+class Country:
+    """State of one replication and the events that change it.
+
+    Parameters
+    ----------
+    world
+        What all replications share.
+    seed, replication
+        Which luck it meets.
+    """
+
+    world: World
+    seed: int
+    replication: int
+    ledger: Ledger = field(init=False)
+    record: Recorder = field(init=False)
+    state: State = field(init=False)
+    controller: TierController = field(init=False)
+    tier: Tier = field(init=False)
+    national: list[NationalWeek] = field(init=False, default_factory=list)
+    in_transit_mg: Ints = field(init=False)
+    _held: dict[int, Ints] = field(init=False, default_factory=dict)
+    _active: dict[int, Disruption] = field(init=False, default_factory=dict)
+    _use: dict[int, Floats] = field(init=False, default_factory=dict)
+    _luck: dict[str, np.random.Generator] = field(init=False, default_factory=dict)
+    _arrivals: Ints = field(init=False)
+    _acute_waiting: Ints = field(init=False)
+
+    def __post_init__(self) -> None:
+        world, scenario = self.world, self.world.scenario
+        panels, products = len(world.places.panels), len(world.places.products)
+        self.ledger = Ledger(panels + 1, products)
+        self.record = Recorder(scenario.run.weeks, panels, products)
+        self.in_transit_mg = np.zeros((panels, products), dtype=np.int64)
+        self.controller = TierController(scenario.controller)
+        self.tier = world.tiers.of(self.controller.tier)
+        opening = world.opening
+        columns = (opening.place, opening.product, opening.mg, opening.expiry_day)
+        for place, product, mg, expiry_day in zip(*(column.tolist() for column in columns), strict=True):
+            self.ledger.open_with(place, product, expiry_day=expiry_day, mg=mg)
+        surges = [one for one in scenario.disruption if isinstance(one, DemandSurge)]
+        drawn = {"seed": self.seed, "replication": self.replication, "days": world.days}
+        long_term = draw_long_term(world.start, scenario.demand, surges, **drawn)
+        acute = draw_arrivals(world.acute, world.places, scenario.demand, surges, **drawn)
+        self.state = State(join(long_term, acute), self.record)
+        self._arrivals = len(long_term) + np.searchsorted(acute.first_due_day, np.arange(world.days + 1))
+        self._acute_waiting = np.empty(0, dtype=np.int64)
+
+    # -------------------------------------------------------------- supply
+
+    def begin(self, number: int, disruption: Disruption, day: int) -> None:
+        """A disruption of the scenario begins."""
+        self.record.log(day, "disruption_start", text=disruption.describe())
+        self._active[number] = disruption
+        if isinstance(disruption, BatchRecall):
+            for code in disruption.products:
+                product = self.world.places.products.index(code)
+                for place in range(len(self.ledger.usable)):
+                    self._log_destroyed(day, place, product, self.ledger.destroy(place, product, disruption.fraction))
+
+    def end(self, number: int, day: int) -> None:
+        """A disruption ends."""
+        self.record.log(day, "disruption_end", text=self._active.pop(number).describe())
+
+    def dispatch(self, maker: str, day: int) -> list[Shipment]:
+        """A maker sends out what it has contracted for the days to its next dispatch, as disruptions leave it.
+
+        All contracts together stay what they were at the start; products, and panels as far as they have room, share in
+        them by their use now. Before day 0 only what arrives later counts.
+        """
+        world, supply = self.world, self.world.scenario.supply
+        use_mg = self._use_mg(day)
+        contract_mg = world.contract_mg.sum() * use_mg.sum(axis=0) / max(use_mg.sum(), 1.0)
+        output_mg = np.where([product.maker == maker for product in world.products.product], contract_mg, 0.0)
+        output_mg = output_mg * (supply.dispatch_every_days / DAYS_PER_WEEK)
+        later = 0.0
+        for _, disruption in sorted(self._active.items()):
+            factor = output_factor(disruption, contract_mg, world.products)
+            output_mg = output_mg if factor is None else output_mg * factor
+            if isinstance(disruption, ImportDelay) and (not disruption.makers or maker in disruption.makers):
+                later += disruption.extra_days
+        if maker not in self._luck:
+            self._luck[maker] = stream(self.seed, "replication", self.replication, "lead time", maker)
+        # Drawn for every panel at every dispatch, so that one delivery less never changes another's luck.
+        lead = lead_days(supply.lead_time_days, self._luck[maker].random(len(world.places.panels))) + round(later)
+        sent = np.zeros_like(self.in_transit_mg)
+        longest_weeks = supply.highest_cover_weeks + supply.lead_time_days.mean / DAYS_PER_WEEK
+        room = use_mg * longest_weeks + world.largest_mg - self.ledger.usable[:-1] - self.in_transit_mg
+        for product in np.flatnonzero(output_mg > 0).tolist():
+            sent[:, product] = share_out(output_mg[product], use_mg[:, product], room[:, product])
+            if day >= 0:
+                code = world.places.products[product]
+                self.record.log(day, "dispatch", product=code, mg=int(sent[:, product].sum()), text=maker)
+        sent[day + lead < 0] = 0
+        self.in_transit_mg += sent
+        shipments = [
+            Shipment(day, day + days, np.where((lead == days)[:, None], sent, 0)) for days in np.unique(lead).tolist()
+        ]
+        return [shipment for shipment in shipments if shipment.mg.any()]
+
+    def _use_mg(self, day: int) -> Floats:
+        """Milligrams a week that each panel now uses of each product: orders follow patients who come and go."""
+        if day not in self._use:
+            weekly_mg = np.where(self._on_treatment(day), self.state.people.weekly_mg, 0.0)
+            tied = tied_use(self.state.people, weekly_mg, *self.world.untied_mg.shape)
+            # Makers send out on the same days, so the day before is not asked for again.
+            self._use = {day: tied + self.world.untied_mg}
+        return self._use[day]
+
+    def _on_treatment(self, day: int) -> Bools:
+        here = self.state.people.first_due_day <= day
+        here[: len(self.world.start)] = True
+        return here & (self.state.leaves_day > day)
+
+    def deliver(self, shipment: Shipment) -> None:
+        """A shipment arrives; what a recall since it was sent has called in is destroyed."""
+        world, day = self.world, shipment.arrival_day
+        self.in_transit_mg -= shipment.mg
+        life = world.life_days * world.scenario.supply.shelf_life_left_share
+        for place, product in np.argwhere(shipment.mg).tolist():
+            mg = int(shipment.mg[place, product])
+            gone = min(mg, int(np.ceil(mg * self._recalled(product, shipment))))
+            expiry_day = day + int(life[product])
+            self.ledger.receive(place, product, expiry_day=expiry_day, mg=mg, destroyed_mg=gone)
+            self._log_destroyed(day, place, product, gone)
+
+    def _recalled(self, product: int, shipment: Shipment) -> float:
+        code = self.world.places.products[product]
+        shares = [
+            one.fraction
+            for one in self.world.scenario.disruption
+            if isinstance(one, BatchRecall)
+            and code in one.products
+            and shipment.sent_day < one.start_week * DAYS_PER_WEEK <= shipment.arrival_day
+        ]
+        return max(shares, default=0.0)
+
+    def _log_destroyed(self, day: int, place: int, product: int, mg: int) -> None:
+        if mg:
+            self.record.log(
+                day, "destroyed", place=self._place_name(place), product=self.world.places.products[product], mg=mg
+            )
+
+    def _place_name(self, place: int) -> str:
+        panels = self.world.places.panels
+        return panels[place] if place < len(panels) else NATIONAL
+
+    def expire(self, day: int) -> None:
+        """Stock whose expiry day has come is removed."""
+        for place, product, mg in self.ledger.expire(day):
+            self.record.add("expired", week=day // DAYS_PER_WEEK, panel=place, grade=0, product=product, mg=mg)
+            code = self.world.places.products[product]
+            self.record.log(day, "expired", place=self._place_name(place), product=code, mg=mg)
+
+    # -------------------------------------------------------------- demand
+
+    def serve_acute(self, day: int) -> None:
+        """Those still waiting and the newcomers are served as stock allows; who has waited too long is lost."""
+        state, week = self.state, day // DAYS_PER_WEEK
+        new = np.arange(self._arrivals[day], self._arrivals[day + 1], dtype=np.int64)
+        state.fall_due(new, week)
+        waiting = np.concatenate([self._acute_waiting[state.owed_mg[self._acute_waiting] > 0], new])
+        serve_acute(
+            self.world, state, waiting, ledger=self.ledger, tier=self.tier, held_mg=self.held_mg, day=day, week=week
+        )
+        waiting = waiting[state.owed_mg[waiting] > 0]
+        gone = waiting[state.leaves_day[waiting] <= day]
+        if gone.size:
+            mg = int(state.owed_mg[gone].sum())
+            self.record.log(day, "acute_lost", mg=mg, text="Acute patients lost to treatment after waiting")
+            state.lose(gone, day=day, week=week)
+        self._acute_waiting = waiting
+
+    @property
+    def held_mg(self) -> Ints:
+        """Milligrams of each pool held back before grade 3 at the tier in force."""
+        if self.tier.tier not in self._held:
+            self._held[self.tier.tier] = self.world.held_mg(self.tier)
+        return self._held[self.tier.tier]
+
+    def leave(self, day: int) -> None:
+        """Long-term patients who have stopped while waiting wait no longer."""
+        state = self.state
+        gone = np.flatnonzero((state.leaves_day <= day) & (state.owed_mg > 0) & ~state.people.acute)
+        state.lose(gone, day=day, week=day // DAYS_PER_WEEK)
+
+    def review_patients(self, day: int) -> None:
+        """Catch up a share of overdue reviews; who is found not to need treatment stops, the others are graded anew."""
+        demand, state, week = self.world.scenario.demand, self.state, day // DAYS_PER_WEEK
+        if not demand.overdue_reviews_done_per_week:
+            return
+        luck = stream(self.seed, "replication", self.replication, "reviews", week).random((2, len(state.people)))
+        here = (state.people.first_due_day <= day) & (state.leaves_day > day)
+        # A patient who waits is reviewed once served, so that a backlog never changes grade.
+        open_ = state.review_open & here & (state.owed_mg == 0)
+        done = np.flatnonzero(open_ & (luck[0] < demand.overdue_reviews_done_per_week))
+        stops = luck[1, done] < demand.review_stop_share
+        state.review_open[done] = False
+        state.grade[done] = state.people.grade_if_reviewed[done]
+        state.leaves_day[done[stops]] = day
+
+    def expected_weekly_mg(self, day: int) -> float:
+        """Milligrams that the patients now on treatment and the acute patients expected need in a week."""
+        world = self.world
+        long_term: Floats = self.state.people.weekly_mg[self._on_treatment(day)]
+        acute = world.expected.by_route.sum() * world.expected.season[day // DAYS_PER_WEEK]
+        return float(long_term.sum() + acute)
+
+    def review_tier(self, day: int) -> None:
+        """Weigh stock against need and let the tier change."""
+        settings = self.world.scenario.controller
+        usable, use = self.ledger.usable.sum(axis=0), self.world.use_mg.sum(axis=0)
+        watched = (use > 0) & (use >= settings.product_share_of_demand * use.sum())
+        product_cover = usable[watched] / use[watched]
+        demand_mg = self.expected_weekly_mg(day)
+        cover_weeks = float(usable.sum()) / demand_mg if demand_mg else np.inf
+        before = self.controller.tier
+        after = self.controller.step(day // DAYS_PER_WEEK, cover_weeks, float(product_cover.min(initial=np.inf)))
+        self.tier = self.world.tiers.of(after)
+        known_cover = cover_weeks if np.isfinite(cover_weeks) else np.nan
+        self.national.append(NationalWeek(after, known_cover, int(usable.sum()), demand_mg, solved=False))
+        if after != before:
+            direction = "up" if after > before else "down"
+            self.record.log(day, "tier", text=f"Tier {after} in force, {direction} from tier {before}")
+
+    def allocate(self, day: int) -> None:
+        """Courses of the week fall due, and stock is allocated to all who wait and are not suspended."""
+        state, people, week = self.state, self.state.people, day // DAYS_PER_WEEK
+        newly = (state.due_day < day + DAYS_PER_WEEK) & (state.owed_mg == 0) & ~people.acute
+        state.fall_due(np.flatnonzero(newly & (state.due_day < state.leaves_day)), week)
+        index = np.flatnonzero((state.owed_mg > 0) & ~np.isin(state.grade, self.tier.suspend_grades))
+        lottery = stream(self.seed, "replication", self.replication, "lottery", week).random(len(people))
+        waiting = Waiting(index, state.grade[index], state.owed_mg[index], state.due_day[index], lottery[index])
+        done = allocate_week(
+            self.world, people, waiting, tier=self.tier, usable_mg=self.ledger.usable, held_mg=self.held_mg
+        )
+        for place, product, mg in zip(done.place.tolist(), done.product.tolist(), done.mg.tolist(), strict=True):
+            self.ledger.issue(place, product, mg)
+        who, product, mg = done.issue.person, done.issue.product, done.issue.mg
+        self.record.add(
+            "moved", week=week, panel=people.panel[who], grade=state.grade[who], product=product, mg=done.moved_mg
+        )
+        state.serve(who, product=product, mg=mg, day=day, week=week)
+        last = self.national[-1]
+        self.national[-1] = NationalWeek(last.tier, last.cover_weeks, last.stock_mg, last.demand_mg, done.solved)
+
+    def close(self) -> None:
+        """End the run and prove its books.
+
+        Raises
+        ------
+        VerificationError
+            Where stock is not conserved to the milligram, or demand does not add up.
+        """
+        self.state.close_run(self.world.scenario.run.weeks)
+        self.ledger.check()
+        self.record.check()
+        given = int(self.record.total_mg("issued"))
+        if given != int(self.ledger.issued.sum()):
+            raise VerificationError(f"patients were given {given} mg, stock issued {int(self.ledger.issued.sum())} mg")

@@ -1,0 +1,111 @@
+"""The clock of one replication. SimPy owns time, in days; what each event does is told by the country.
+
+Within a day things happen in one order, by fractions of a day: disruptions begin and end, makers send out,
+deliveries arrive, stock expires, acute patients are served, the tier is reviewed, the week's courses are allocated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import simpy
+
+from allocation.quantities import DAYS_PER_WEEK
+from allocation.scenario import BatchRecall, Disruption
+from allocation.simulation.country import Country, Shipment
+from allocation.simulation.world import World
+
+__all__ = ["play"]
+
+Process = Generator[simpy.Event, Any, None]
+
+_DISRUPTION, _DISPATCH, _ARRIVAL, _EXPIRY, _ACUTE, _REVIEW, _ALLOCATION = (step / 10 for step in range(7))
+_WEEK_END = DAYS_PER_WEEK - 0.1
+# Hardly a delivery takes longer than this many mean lead times, so makers start that long before day 0.
+_HEAD_START_LEADS = 4
+
+
+def play(world: World, *, seed: int, replication: int) -> Country:
+    """Play one replication to its end.
+
+    Parameters
+    ----------
+    world
+        What all replications share.
+    seed, replication
+        Root seed and number of the replication: together they are its luck.
+
+    Returns
+    -------
+    Country
+        As it stands at the end, its books proved.
+
+    Raises
+    ------
+    VerificationError
+        Where stock is not conserved to the milligram, or demand does not add up.
+    """
+    country = Country(world, seed, replication)
+    every = world.scenario.supply.dispatch_every_days
+    head_start = -int(np.ceil(world.scenario.supply.lead_time_days.mean * _HEAD_START_LEADS / every)) * every
+    clock = simpy.Environment(initial_time=head_start)
+    for number, disruption in enumerate(world.scenario.disruption):
+        clock.process(_disrupt(clock, country, number, disruption))
+    for maker in dict.fromkeys(product.maker for product in world.products.product):
+        clock.process(_supply(clock, country, maker, first_day=head_start))
+    clock.process(_daily(clock, country))
+    clock.process(_weekly(clock, country))
+    clock.run(until=world.days)
+    country.close()
+    return country
+
+
+def _until(clock: simpy.Environment, day: float) -> simpy.Event:
+    return clock.timeout(day - clock.now)
+
+
+def _disrupt(clock: simpy.Environment, country: Country, number: int, disruption: Disruption) -> Process:
+    first_day = disruption.start_week * DAYS_PER_WEEK
+    yield _until(clock, first_day + _DISRUPTION)
+    country.begin(number, disruption, first_day)
+    if disruption.weeks is None or isinstance(disruption, BatchRecall):
+        return
+    end_day = first_day + disruption.weeks * DAYS_PER_WEEK
+    yield _until(clock, end_day + _DISRUPTION)
+    country.end(number, end_day)
+
+
+def _supply(clock: simpy.Environment, country: Country, maker: str, *, first_day: int) -> Process:
+    every = country.world.scenario.supply.dispatch_every_days
+    for day in range(first_day, country.world.days, every):
+        yield _until(clock, day + _DISPATCH)
+        for shipment in country.dispatch(maker, day):
+            clock.process(_travel(clock, country, shipment))
+
+
+def _travel(clock: simpy.Environment, country: Country, shipment: Shipment) -> Process:
+    yield _until(clock, shipment.arrival_day + _ARRIVAL)
+    country.deliver(shipment)
+
+
+def _daily(clock: simpy.Environment, country: Country) -> Process:
+    for day in range(country.world.days):
+        yield _until(clock, day + _EXPIRY)
+        country.expire(day)
+        yield _until(clock, day + _ACUTE)
+        country.serve_acute(day)
+
+
+def _weekly(clock: simpy.Environment, country: Country) -> Process:
+    for week in range(country.world.scenario.run.weeks):
+        day = week * DAYS_PER_WEEK
+        yield _until(clock, day + _REVIEW)
+        country.leave(day)
+        country.review_patients(day)
+        country.review_tier(day)
+        yield _until(clock, day + _ALLOCATION)
+        country.allocate(day)
+        yield _until(clock, day + _WEEK_END)
+        country.state.close_week(week)

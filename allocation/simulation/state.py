@@ -1,0 +1,133 @@
+"""Where each patient stands: what is owed since when, and what waiting has cost so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from allocation.quantities import DAYS_PER_WEEK
+from allocation.simulation.demand import NO_PRODUCT, Bools, Floats, Ints, People
+from allocation.simulation.record import Recorder
+
+__all__ = ["State"]
+
+
+@dataclass(slots=True)
+class State:
+    """Everyone of a replication as time goes by.
+
+    A patient owes nothing, or is owed one course since ``due_day``. The grams of a week add up, by panel and grade:
+    backlog before + newly due = issued + unmet + backlog after.
+
+    Attributes
+    ----------
+    people
+        Who they are; never changed.
+    record
+        Where what happens is counted.
+    due_day
+        Day of the course owed, or of the next one.
+    owed_mg
+        Milligrams owed, 0 for a patient not waiting.
+    longest_wait_days, total_wait_days
+        Whole days from due to given, the worst course and all courses together.
+    deferred_mg_weeks
+        Milligrams owed at the end of each week, summed over the weeks.
+    unmet_mg
+        Milligrams given up for good.
+    review_open
+        Whether the annual review is still overdue.
+    ever_due, lost
+        Whether a course ever fell due, and whether the patient left while waiting for one.
+    """
+
+    people: People
+    record: Recorder
+    grade: Ints = field(init=False)
+    due_day: Floats = field(init=False)
+    leaves_day: Floats = field(init=False)
+    owed_mg: Ints = field(init=False)
+    longest_wait_days: Ints = field(init=False)
+    total_wait_days: Ints = field(init=False)
+    deferred_mg_weeks: Ints = field(init=False)
+    unmet_mg: Ints = field(init=False)
+    review_open: Bools = field(init=False)
+    ever_due: Bools = field(init=False)
+    lost: Bools = field(init=False)
+
+    def __post_init__(self) -> None:
+        n = len(self.people)
+        self.grade = self.people.grade.copy()
+        self.due_day = self.people.first_due_day.copy()
+        self.leaves_day = self.people.leaves_day.copy()
+        self.owed_mg = np.zeros(n, dtype=np.int64)
+        self.longest_wait_days = np.zeros(n, dtype=np.int64)
+        self.total_wait_days = np.zeros(n, dtype=np.int64)
+        self.deferred_mg_weeks = np.zeros(n, dtype=np.int64)
+        self.unmet_mg = np.zeros(n, dtype=np.int64)
+        self.review_open = self.people.review_overdue.copy()
+        self.ever_due = np.zeros(n, dtype=np.bool_)
+        self.lost = np.zeros(n, dtype=np.bool_)
+
+    def fall_due(self, index: Ints, week: int) -> None:
+        """The next course of these patients falls due."""
+        self.owed_mg[index] = self.people.course_mg[index]
+        self.ever_due[index] = True
+        self._count("due", week, index, self.owed_mg[index])
+
+    def serve(self, index: Ints, *, product: Ints, mg: Ints, day: int, week: int) -> None:
+        """Give patients their course, or a part of it; what is missing from a part is unmet.
+
+        The course counts as given on its due date, or on ``day`` where that is later.
+        """
+        people = self.people
+        missing = self.owed_mg[index] - mg
+        own = people.product[index]
+        panel, grade = people.panel[index], self.grade[index]
+        self.record.add("issued", week=week, panel=panel, grade=grade, product=product, mg=mg)
+        other = (own != product) & (own != NO_PRODUCT)
+        self.record.add(
+            "switched", week=week, panel=panel[other], grade=grade[other], product=product[other], mg=mg[other]
+        )
+        self._give_up(index, missing, week)
+        self._wait_until(index, float(day))
+        self.owed_mg[index] = 0
+        self.due_day[index] = np.maximum(self.due_day[index], float(day)) + people.interval_days[index]
+
+    def lose(self, index: Ints, *, day: int, week: int) -> None:
+        """These patients wait no longer: all they are owed is unmet, and no course follows."""
+        self._give_up(index, self.owed_mg[index], week)
+        self._wait_until(index, float(day))
+        self.owed_mg[index] = 0
+        self.due_day[index] = np.inf
+        self.lost[index] = True
+
+    def close_week(self, week: int) -> None:
+        """Count what is owed at the end of a week."""
+        waiting = np.flatnonzero(self.owed_mg)
+        owed = self.owed_mg[waiting]
+        self._count("deferred", week, waiting, owed)
+        self.deferred_mg_weeks[waiting] += owed
+
+    def close_run(self, weeks: int) -> None:
+        """Count the days waited so far by those still waiting when the run ends."""
+        self._wait_until(np.flatnonzero(self.owed_mg), float(weeks * DAYS_PER_WEEK))
+
+    def _give_up(self, index: Ints, mg: Ints, week: int) -> None:
+        short = mg > 0
+        self.unmet_mg[index[short]] += mg[short]
+        self._count("unmet", week, index[short], mg[short])
+
+    def _wait_until(self, index: Ints, day: float) -> None:
+        # Nobody is counted late for the time before the run began.
+        since = np.maximum(self.due_day[index], 0.0)
+        days = np.floor(np.maximum(day - since, 0.0)).astype(np.int64)
+        self.total_wait_days[index] += days
+        self.longest_wait_days[index] = np.maximum(self.longest_wait_days[index], days)
+
+    def _count(self, measure: str, week: int, index: Ints, mg: Ints) -> None:
+        people = self.people
+        self.record.add(
+            measure, week=week, panel=people.panel[index], grade=self.grade[index], product=people.product[index], mg=mg
+        )

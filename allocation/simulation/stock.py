@@ -1,0 +1,137 @@
+"""The stock ledger: every milligram in, out, gone off or destroyed, by place, product and batch.
+
+A batch is told by its expiry day. What leaves is taken from the batch that expires first.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+
+import numpy as np
+import numpy.typing as npt
+
+from allocation.errors import VerificationError
+
+__all__ = ["Ledger"]
+
+Milligrams = npt.NDArray[np.int64]
+
+_NEVER = np.iinfo(np.int64).max
+
+
+class Ledger:
+    """Stock of all places.
+
+    Parameters
+    ----------
+    places, products
+        How many there are; both are told by index.
+
+    Attributes
+    ----------
+    usable
+        Milligrams in stock now, shape (places, products). Read it; change it by the methods only.
+    opening, delivered, issued, expired, destroyed
+        Running totals in milligrams, of the same shape.
+    """
+
+    def __init__(self, places: int, products: int) -> None:
+        shape = (places, products)
+        self.usable: Milligrams = np.zeros(shape, dtype=np.int64)
+        self.opening: Milligrams = np.zeros(shape, dtype=np.int64)
+        self.delivered: Milligrams = np.zeros(shape, dtype=np.int64)
+        self.issued: Milligrams = np.zeros(shape, dtype=np.int64)
+        self.expired: Milligrams = np.zeros(shape, dtype=np.int64)
+        self.destroyed: Milligrams = np.zeros(shape, dtype=np.int64)
+        self._batches: list[list[list[tuple[int, int]]]] = [[[] for _ in range(products)] for _ in range(places)]
+        self._first_expiry: Milligrams = np.full(shape, _NEVER, dtype=np.int64)
+
+    def open_with(self, place: int, product: int, *, expiry_day: int, mg: int) -> None:
+        """Put a batch in stock at the start."""
+        self._put(place, product, expiry_day, mg)
+        self.opening[place, product] += mg
+
+    def receive(self, place: int, product: int, *, expiry_day: int, mg: int, destroyed_mg: int = 0) -> None:
+        """Put a delivered batch in stock, but for what of it has to be destroyed on arrival."""
+        if not 0 <= destroyed_mg <= mg:
+            raise VerificationError(f"{destroyed_mg} mg destroyed of {mg} mg delivered")
+        self._put(place, product, expiry_day, mg - destroyed_mg)
+        self.delivered[place, product] += mg
+        self.destroyed[place, product] += destroyed_mg
+
+    def issue(self, place: int, product: int, mg: int) -> None:
+        """Take grams out for patients, first expiry first.
+
+        Raises
+        ------
+        VerificationError
+            Where there is not that much, or the amount is negative.
+        """
+        if not 0 <= mg <= self.usable[place, product]:
+            raise VerificationError(f"{mg} mg issued where {self.usable[place, product]} mg are in stock")
+        batches = self._batches[place][product]
+        left = mg
+        while left:
+            expiry_day, held = batches[0]
+            taken = min(held, left)
+            left -= taken
+            if taken == held:
+                batches.pop(0)
+            else:
+                batches[0] = (expiry_day, held - taken)
+        self._settle(place, product, -mg)
+        self.issued[place, product] += mg
+
+    def expire(self, day: int) -> list[tuple[int, int, int]]:
+        """Remove every batch whose expiry day has come.
+
+        Returns
+        -------
+        list of (place, product, mg)
+        """
+        gone: list[tuple[int, int, int]] = []
+        for place, product in np.argwhere(self._first_expiry <= day).tolist():
+            batches = self._batches[place][product]
+            mg = 0
+            while batches and batches[0][0] <= day:
+                mg += batches.pop(0)[1]
+            self._settle(place, product, -mg)
+            self.expired[place, product] += mg
+            gone.append((place, product, mg))
+        return gone
+
+    def destroy(self, place: int, product: int, share: float) -> int:
+        """Destroy a share of every batch of a product at a place, in whole milligrams rounded up; return how many."""
+        batches = self._batches[place][product]
+        kept = [(expiry_day, held - min(held, int(np.ceil(held * share)))) for expiry_day, held in batches]
+        mg = sum(held for _, held in batches) - sum(held for _, held in kept)
+        self._batches[place][product] = [batch for batch in kept if batch[1]]
+        self._settle(place, product, -mg)
+        self.destroyed[place, product] += mg
+        return mg
+
+    def check(self) -> None:
+        """Prove that opening + delivered = issued + expired + destroyed + closing, to the milligram, everywhere.
+
+        Raises
+        ------
+        VerificationError
+            Where it does not hold, or the batches do not add up to the stock.
+        """
+        batches = np.array([[sum(mg for _, mg in cell) for cell in row] for row in self._batches], dtype=np.int64)
+        came = self.opening + self.delivered
+        went = self.issued + self.expired + self.destroyed
+        if not np.array_equal(came, went + self.usable) or not np.array_equal(batches, self.usable):
+            raise VerificationError("the stock ledger does not balance")
+
+    def _put(self, place: int, product: int, expiry_day: int, mg: int) -> None:
+        if mg < 0:
+            raise VerificationError(f"a batch of {mg} mg was put in stock")
+        if mg:
+            insort(self._batches[place][product], (expiry_day, mg))
+            self._settle(place, product, mg)
+
+    def _settle(self, place: int, product: int, change_mg: int) -> None:
+        self.usable[place, product] += change_mg
+        batches = self._batches[place][product]
+        self._first_expiry[place, product] = batches[0][0] if batches else _NEVER

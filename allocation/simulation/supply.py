@@ -1,0 +1,253 @@
+"""The supply side: expected use, opening stock, what disruptions do to output, and how a dispatch is shared out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from allocation.errors import Fault, InputError
+from allocation.quantities import DAYS_PER_YEAR
+from allocation.rules import ProductSet
+from allocation.scenario import (
+    BatchRecall,
+    ImportDelay,
+    LeadTime,
+    OutputCut,
+    OutputRise,
+    Scenario,
+    SupplierWithdrawal,
+)
+from allocation.simulation.demand import NO_PRODUCT, ROUTES, Bools, Floats, Ints, People
+
+__all__ = [
+    "Batches",
+    "can_give",
+    "check_names",
+    "largest_course",
+    "lead_days",
+    "opening_batches",
+    "output_factor",
+    "share_out",
+    "shelf_life_days",
+    "tied_use",
+    "uneven",
+    "untied_use",
+]
+
+_OPENING_BATCHES = 4
+"""Batches that the opening stock of a place and product is split into, from the oldest to the freshest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Opening stock, one element a batch."""
+
+    place: Ints
+    product: Ints
+    mg: Ints
+    expiry_day: Ints
+
+
+def check_names(scenario: Scenario, products: ProductSet) -> None:
+    """Refuse disruptions that name a product or a maker we do not know.
+
+    Raises
+    ------
+    InputError
+        With the names nearest to each unknown one.
+    """
+    codes = tuple(products.by_code)
+    makers = tuple(dict.fromkeys(product.maker for product in products.product))
+    faults = []
+    for number, one in enumerate(scenario.disruption):
+        named: list[tuple[str, Sequence[str], Sequence[str]]] = []
+        if isinstance(one, OutputCut | OutputRise):
+            named += [("weight_by_product", list(one.weight_by_product), codes)]
+            named += [("weight_by_maker", list(one.weight_by_maker), makers)]
+        if isinstance(one, SupplierWithdrawal):
+            named += [("maker", [one.maker], makers), ("products", one.products, codes)]
+        if isinstance(one, BatchRecall):
+            named += [("products", one.products, codes)]
+        if isinstance(one, ImportDelay):
+            named += [("makers", one.makers, makers)]
+        for key, names, known in named:
+            for name in names:
+                if name not in known:
+                    near = difflib.get_close_matches(name, known, n=3) or known
+                    faults.append(
+                        Fault(
+                            f"scenario {scenario.name}",
+                            "a known product code" if known is codes else "a known maker",
+                            column=f"disruption.{number}.{key}",
+                            value=name,
+                            remedy=f"Did you mean {' or '.join(near)}?",
+                        )
+                    )
+    if faults:
+        raise InputError(faults)
+
+
+def tied_use(people: People, weekly_mg: Floats, panels: int, products: int) -> Floats:
+    """Milligrams a week of patients with a product of their own, shape (panels, products)."""
+    tied = people.product != NO_PRODUCT
+    cell = people.panel[tied] * products + people.product[tied]
+    use: Floats = np.bincount(cell, weekly_mg[tied], panels * products).astype(np.float64)
+    return use.reshape(panels, products)
+
+
+def untied_use(people: People, acute_mg: Floats, products: ProductSet) -> Floats:
+    """Milligrams a week that each panel is expected to use of each product for patients without one of their own.
+
+    Parameters
+    ----------
+    people
+        Long-term patients at the start.
+    acute_mg
+        Expected milligrams a week for acute patients, shape (panels, routes).
+
+    Notes
+    -----
+    It is spread over the route's products as the panel uses them for the others; as the country does where the panel
+    uses none of the route; evenly where nobody does.
+    """
+    free = acute_mg.copy()
+    tied = people.product != NO_PRODUCT
+    weekly = people.weekly_mg
+    use = tied_use(people, weekly, len(free), len(products.product))
+    np.add.at(free, (people.panel[~tied], people.route[~tied]), weekly[~tied])
+    spread = np.zeros_like(use)
+    for route, of_route in enumerate(can_give(products)):
+        if not of_route.any():
+            continue
+        own = use[:, of_route]
+        national = own.sum(axis=0)
+        fallback = national / national.sum() if national.sum() > 0 else np.full(len(national), 1 / len(national))
+        total = own.sum(axis=1, keepdims=True)
+        share = np.where(total > 0, own / np.where(total > 0, total, 1), fallback)
+        spread[:, of_route] += free[:, [route]] * share
+    return spread
+
+
+def can_give(products: ProductSet) -> Bools:
+    """Which products may be given by which route, shape (routes, products)."""
+    return np.array([[route in product.routes for product in products.product] for route in ROUTES])
+
+
+def opening_batches(people: People, use_mg: Floats, scenario: Scenario, products: ProductSet) -> Batches:
+    """Stock on day 0: cover times expected use and the largest course besides, in whole smallest vials, rounded up.
+
+    Without the one course a cell with a handful of patients would start unable to treat the first of them.
+    """
+    supply = scenario.supply
+    panels, count = use_mg.shape
+    cover = np.vstack([use_mg * supply.opening_cover_weeks, use_mg.sum(axis=0) * supply.national_cover_weeks])
+    if supply.opening_cover_weeks > 0:
+        cover[:panels] += largest_course(people, panels, count)
+    vial = np.array([product.vial_mg[0] for product in products.product], dtype=np.float64)
+    vials = np.ceil(cover / vial)
+    life = shelf_life_days(products)
+    left = np.linspace(supply.oldest_shelf_life_left_share, supply.shelf_life_left_share, _OPENING_BATCHES)
+    place, product, mg, expiry = [], [], [], []
+    for cell_place, cell_product in np.argwhere(vials > 0).tolist():
+        number = int(vials[cell_place, cell_product])
+        for batch, share in enumerate(left):
+            part = (number * (batch + 1)) // _OPENING_BATCHES - (number * batch) // _OPENING_BATCHES
+            if part:
+                place.append(cell_place)
+                product.append(cell_product)
+                mg.append(part * int(vial[cell_product]))
+                expiry.append(int(life[cell_product] * share))
+    return Batches(*(np.array(column, dtype=np.int64) for column in (place, product, mg, expiry)))
+
+
+def largest_course(people: People, panels: int, products: int) -> Floats:
+    """Milligrams of the largest course of any patient of a panel on a product, shape (panels, products)."""
+    largest = np.zeros((panels, products))
+    tied = people.product != NO_PRODUCT
+    np.maximum.at(largest, (people.panel[tied], people.product[tied]), people.course_mg[tied].astype(np.float64))
+    return largest
+
+
+def shelf_life_days(products: ProductSet) -> Floats:
+    """Days from making to expiry, by product."""
+    return np.array([product.shelf_life_months * DAYS_PER_YEAR / 12 for product in products.product])
+
+
+def uneven(fraction: float, weight: Floats, contract_mg: Floats, *, most: float = np.inf) -> Floats:
+    """Change of each product so that all together change by ``fraction``, in proportion to the weights.
+
+    No product changes by more than ``most``; what that leaves over falls on the others by their weights. Where
+    all with a weight are at ``most``, the whole falls short of ``fraction``.
+    """
+    change = np.zeros(len(contract_mg))
+    free = (weight > 0) & (contract_mg > 0)
+    wanted = fraction * contract_mg.sum()
+    while free.any():
+        left = wanted - (change[~free] * contract_mg[~free]).sum()
+        trial = left * weight / (weight[free] * contract_mg[free]).sum()
+        over = free & (trial > most)
+        if not over.any():
+            change[free] = trial[free]
+            break
+        change[over] = most
+        free &= ~over
+    return change
+
+
+def output_factor(one: object, contract_mg: Floats, products: ProductSet) -> Floats | None:
+    """What a disruption multiplies each product's output by while it lasts; None where it leaves output alone."""
+    makers = [product.maker for product in products.product]
+    codes = list(products.by_code)
+    if isinstance(one, OutputCut | OutputRise):
+        weight = np.array(
+            [
+                one.weight_by_product.get(code, 1.0) * one.weight_by_maker.get(maker, 1.0)
+                for code, maker in zip(codes, makers, strict=True)
+            ]
+        )
+        if isinstance(one, OutputCut):
+            return 1.0 - uneven(one.fraction, weight, contract_mg, most=1.0)
+        return 1.0 + uneven(one.fraction, weight, contract_mg)
+    if isinstance(one, SupplierWithdrawal):
+        named = one.products or tuple(codes)
+        return np.array(
+            [0.0 if maker == one.maker and code in named else 1.0 for code, maker in zip(codes, makers, strict=True)]
+        )
+    return None
+
+
+def share_out(output_mg: float, share: Floats, room_mg: Floats) -> Ints:
+    """Whole milligrams of one product for each panel: by contract share, none beyond the room it has left.
+
+    What one panel has no room for is offered to the others by their shares. What none has room for is not sent.
+    """
+    sent: Floats = np.zeros(len(share), dtype=np.float64)
+    left = float(output_mg)
+    room_mg = np.maximum(room_mg, 0)
+    open_ = (room_mg > 0) & (share > 0)
+    while left > 1 and open_.any():
+        offer = left * share * open_ / share[open_].sum()
+        taken = np.minimum(offer, room_mg - sent)
+        sent = np.asarray(sent + taken, dtype=np.float64)
+        left -= float(taken.sum())
+        open_ &= room_mg - sent > 1
+        if not (taken < offer).any():
+            break
+    return np.floor(sent).astype(np.int64)
+
+
+def lead_days(lead_time: LeadTime, uniform: Floats) -> Ints:
+    """Whole days to arrival for uniform draws, by the inverse of the distribution.
+
+    By the inverse, so that a longer mean makes every delivery of a run later and never swaps luck between them.
+    """
+    if lead_time.sd == 0:
+        return np.full(len(uniform), round(lead_time.mean), dtype=np.int64)
+    from scipy.special import gammaincinv
+
+    shape = (lead_time.mean / lead_time.sd) ** 2
+    days = gammaincinv(shape, uniform) * (lead_time.sd**2 / lead_time.mean)
+    return np.asarray(np.rint(days), dtype=np.int64)

@@ -1,0 +1,222 @@
+"""Everything the replications of a run share, made once: patients at the start, contracts, opening stock, reserves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from allocation.quantities import DAYS_PER_WEEK, DAYS_PER_YEAR
+from allocation.rules import NATIONAL, PanelSet, ProductSet, TierSet
+from allocation.rules.supply import Tier
+from allocation.scenario import Scenario
+from allocation.seeds import stream
+from allocation.simulation.demand import ROUTES, AcuteSource, Bools, Floats, Ints, People, Places, people_of
+from allocation.simulation.supply import (
+    Batches,
+    can_give,
+    check_names,
+    largest_course,
+    opening_batches,
+    shelf_life_days,
+    tied_use,
+    untied_use,
+)
+
+__all__ = ["AcuteExpectation", "World", "build_world", "expect_acute"]
+
+Solver = Literal["highs", "cbc"]
+
+_SAMPLE_PER_LINE = 200
+"""Patients drawn of each line of the acute rates to know their mean course; large enough that contracts are steady."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcuteExpectation:
+    """What acute patients are expected to need, in milligrams a week in a mean week.
+
+    Attributes
+    ----------
+    by_route
+        Shape (panels, routes).
+    grade_4, grade_4_squared
+        Of those of grade 4, by panel: arrivals times the mean course, and times the mean square of the course (mg²).
+    season
+        Factor on the mean for each week of the run, growth included.
+    """
+
+    by_route: Floats
+    grade_4: Floats
+    grade_4_squared: Floats
+    season: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the replications of a run share.
+
+    Attributes
+    ----------
+    start
+        Long-term patients at the start.
+    use_mg
+        Expected milligrams a week at the start, shape (panels, products).
+    untied_mg
+        Part of it that no patient's own product ties to a product: acute patients, and those without one on record.
+    contract_mg
+        Milligrams a week that makers contract, by product.
+    largest_mg
+        Largest course of each panel and product.
+    opening
+        Stock on day 0.
+    life_days
+        Shelf life by product.
+    usual_mg
+        Expected milligrams a week drawn on each place, national last, at least 1: stock over it is weeks of cover.
+    gives
+        Which products may be given by which route, shape (routes, products).
+    counts
+        Rows of the cohort by what became of them: played as long-term, replaced by arrivals, left out and why.
+    """
+
+    scenario: Scenario
+    tiers: TierSet
+    panels: PanelSet
+    products: ProductSet
+    places: Places
+    start: People
+    acute: AcuteSource
+    expected: AcuteExpectation
+    use_mg: Floats
+    untied_mg: Floats
+    contract_mg: Floats
+    largest_mg: Floats
+    opening: Batches
+    life_days: Floats
+    usual_mg: Floats
+    gives: Bools
+    solver: Solver
+    counts: Mapping[str, int]
+
+    @property
+    def days(self) -> int:
+        """Days of the run."""
+        return self.scenario.run.weeks * DAYS_PER_WEEK
+
+    def pools(self, tier: Tier) -> tuple[tuple[str, ...], Ints]:
+        """Names of the pools within which stock is shared at a tier, and the pool of each place.
+
+        National stock belongs to a pool only where everything is pooled; it is -1 elsewhere.
+        """
+        panels = self.panels.panel
+        if tier.stock_reach == "panel":
+            return self.places.panels, np.array([*range(len(panels)), -1])
+        if tier.stock_reach == "region":
+            regions = self.panels.regions
+            return regions, np.array([*(regions.index(panel.region) for panel in panels), -1])
+        return (NATIONAL,), np.zeros(len(panels) + 1, dtype=np.int64)
+
+    def held_mg(self, tier: Tier) -> Ints:
+        """Milligrams of each pool held back before grade 3: the tier's reserve, and the scenario's for grade 4.
+
+        Notes
+        -----
+        The need of acute grade 4 patients over some weeks is a sum of a Poisson number of courses. Its quantile is
+        that of the gamma distribution with the same mean and variance.
+        """
+        names, pool_of = self.pools(tier)
+        held = np.zeros(len(names))
+        if tier.reserve_quantile == 0:
+            return held.astype(np.int64)
+        from scipy.stats import gamma
+
+        pool = pool_of[: len(self.panels.panel)]
+        weeks = tier.reserve_weeks
+        mean = np.bincount(pool, self.expected.grade_4, len(names)) * weeks
+        variance = np.bincount(pool, self.expected.grade_4_squared, len(names)) * weeks
+        some = variance > 0
+        scale = variance[some] / mean[some]
+        held[some] = gamma.ppf(tier.reserve_quantile, mean[some] / scale, scale=scale)
+        is_4 = self.start.grade == 4
+        weekly = np.bincount(self.start.panel[is_4], self.start.weekly_mg[is_4], len(pool)) + self.expected.grade_4
+        held += np.bincount(pool, weekly, len(names)) * self.scenario.controller.grade_4_weeks_held
+        return np.ceil(held).astype(np.int64)
+
+
+def build_world(
+    scenario: Scenario,
+    *,
+    start: People,
+    acute: AcuteSource,
+    places: Places,
+    panels: PanelSet,
+    products: ProductSet,
+    tiers: TierSet,
+    solver: Solver = "highs",
+    counts: Mapping[str, int] | None = None,
+) -> World:
+    """Put together what the replications of a run share.
+
+    Raises
+    ------
+    InputError
+        Where a disruption names an unknown product or maker.
+    """
+    check_names(scenario, products)
+    expected = expect_acute(acute, places, scenario)
+    untied_mg = untied_use(start, expected.by_route, products)
+    use_mg = tied_use(start, start.weekly_mg, *untied_mg.shape) + untied_mg
+    total = use_mg.sum(axis=0)
+    return World(
+        scenario=scenario,
+        tiers=tiers,
+        panels=panels,
+        products=products,
+        places=places,
+        start=start,
+        acute=acute,
+        expected=expected,
+        use_mg=use_mg,
+        untied_mg=untied_mg,
+        contract_mg=total * scenario.supply.output_share_of_demand,
+        largest_mg=largest_course(start, *use_mg.shape),
+        opening=opening_batches(start, use_mg, scenario, products),
+        life_days=shelf_life_days(products),
+        usual_mg=np.maximum(np.vstack([use_mg, total]), 1.0),
+        gives=can_give(products),
+        solver=solver,
+        counts=dict(counts or {"long_term": len(start)}),
+    )
+
+
+def expect_acute(acute: AcuteSource, places: Places, scenario: Scenario) -> AcuteExpectation:
+    """What acute patients are expected to need, from the rates and a sample of patients of each line."""
+    lines, panels = len(acute.keys), len(places.panels)
+    weeks = scenario.run.weeks
+    whole_years = -(-weeks * DAYS_PER_WEEK // DAYS_PER_YEAR)
+    rate = acute.rate_per_day(int(whole_years * DAYS_PER_YEAR))
+    per_week = rate.mean(axis=0) * DAYS_PER_WEEK
+    line = np.repeat(np.arange(lines), _SAMPLE_PER_LINE)
+    # Not the run's seed: makers contract what is expected, whatever luck a run then has.
+    table = acute.draw(stream(0, "expected acute demand"), line, np.arange(len(line)) % panels)
+    people = people_of(table, places, as_of=None, acute=True)
+    routes = np.zeros((lines, len(ROUTES)))
+    mg = people.course_mg / _SAMPLE_PER_LINE
+    np.add.at(routes, (line, people.route), mg)
+    is_4 = people.grade == 4
+    first = np.bincount(line[is_4], mg[is_4], lines)
+    second = np.bincount(line[is_4], mg[is_4] * people.course_mg[is_4], lines)
+
+    growth = np.log1p(scenario.demand.growth_per_year)
+    level = rate.sum(axis=2) @ routes.sum(axis=1)
+    daily = level * np.exp(growth * np.arange(len(level)) / DAYS_PER_YEAR)
+    mean_day = level.mean()
+    by_week = daily[: weeks * DAYS_PER_WEEK].reshape(weeks, DAYS_PER_WEEK).mean(axis=1)
+    return AcuteExpectation(
+        by_route=per_week.T @ routes,
+        grade_4=per_week.T @ first,
+        grade_4_squared=per_week.T @ second,
+        season=by_week / mean_day if mean_day > 0 else np.ones(weeks),
+    )

@@ -1,0 +1,173 @@
+"""Writing a run: Parquet with a fixed schema, JSON with one spelling. The same results give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from allocation.quantities import DAYS_PER_WEEK, MG_PER_G
+from allocation.records import canonical_json, write_text_atomic
+from allocation.rules import NATIONAL
+from allocation.simulation.outcomes import OUTCOMES
+from allocation.simulation.record import MEASURES
+from allocation.simulation.results import ReplicationResult, RunResults, summary
+
+__all__ = ["FILES", "write_run"]
+
+FILES = (
+    "weeks.parquet",
+    "national.parquet",
+    "outcomes.parquet",
+    "affected.parquet",
+    "summary.json",
+    "events.parquet",
+    "resolved.json",
+)
+"""Files of a run, but for its manifest."""
+
+_WEEKS = pa.schema(
+    [
+        ("replication", pa.int32()),
+        ("week", pa.int32()),
+        ("panel", pa.string()),
+        ("grade", pa.int8()),
+        ("product", pa.string()),
+        *((f"{measure}_g", pa.float64()) for measure in MEASURES),
+    ]
+)
+_NATIONAL = pa.schema(
+    [
+        ("replication", pa.int32()),
+        ("week", pa.int32()),
+        ("tier", pa.int8()),
+        ("cover_weeks", pa.float64()),
+        ("stock_g", pa.float64()),
+        ("demand_g", pa.float64()),
+    ]
+)
+_OUTCOMES = pa.schema([("replication", pa.int32()), *((name, pa.float64()) for name in OUTCOMES)])
+_AFFECTED = pa.schema(
+    [
+        ("replication", pa.int32()),
+        ("panel", pa.string()),
+        ("indication", pa.string()),
+        ("situation", pa.string()),
+        ("grade", pa.int8()),
+        ("patients", pa.int64()),
+        ("patients_late", pa.int64()),
+        ("days_late_total", pa.int64()),
+        ("deferred_g_weeks", pa.float64()),
+        ("unmet_g", pa.float64()),
+    ]
+)
+_EVENTS = pa.schema(
+    [
+        ("day", pa.float64()),
+        ("week", pa.int32()),
+        ("kind", pa.string()),
+        ("place", pa.string()),
+        ("product", pa.string()),
+        ("amount_g", pa.float64()),
+        ("text", pa.string()),
+    ]
+)
+
+
+def write_run(results: RunResults, folder: Path) -> None:
+    """Write the files of :data:`FILES` into a folder that exists.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be written.
+    """
+    parts = results.replications
+    _write(folder / "weeks.parquet", _WEEKS, (_weeks(results, part) for part in parts))
+    _write(folder / "national.parquet", _NATIONAL, (_national(part) for part in parts))
+    _write(folder / "outcomes.parquet", _OUTCOMES, [_outcomes(results)])
+    _write(folder / "affected.parquet", _AFFECTED, (_affected(results, part) for part in parts))
+    _write(folder / "events.parquet", _EVENTS, (_events(part) for part in parts if part.replication == 0))
+    write_text_atomic(folder / "summary.json", canonical_json(summary(results)))
+    write_text_atomic(folder / "resolved.json", canonical_json(results.scenario.model_dump()))
+
+
+def _write(path: Path, schema: pa.Schema, tables: Any) -> None:
+    # One row group a replication: a reader can take a few of many without reading all.
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for columns in tables:
+            writer.write_table(pa.table(dict(columns), schema=schema))
+
+
+def _names(codes: npt.NDArray[np.integer], *names: str) -> npt.NDArray[np.object_]:
+    found: npt.NDArray[np.object_] = np.array(names, dtype=object)[codes]
+    return found
+
+
+def _weeks(results: RunResults, part: ReplicationResult) -> Mapping[str, object]:
+    weeks, places = part.weeks, results.places
+    grams = {f"{measure}_g": weeks.mg[:, column] / MG_PER_G for column, measure in enumerate(MEASURES)}
+    return {
+        "replication": np.full(len(weeks.week), part.replication, dtype=np.int32),
+        "week": weeks.week,
+        "panel": _names(weeks.panel, *places.panels, NATIONAL),
+        "grade": weeks.grade,
+        "product": _names(weeks.product, *places.products, ""),
+        **grams,
+    }
+
+
+def _national(part: ReplicationResult) -> Mapping[str, object]:
+    weeks = part.national
+    return {
+        "replication": np.full(len(weeks), part.replication, dtype=np.int32),
+        "week": np.arange(len(weeks), dtype=np.int32),
+        "tier": np.array([week.tier for week in weeks], dtype=np.int8),
+        "cover_weeks": np.array([week.cover_weeks for week in weeks]),
+        "stock_g": np.array([week.stock_mg for week in weeks]) / MG_PER_G,
+        "demand_g": np.array([week.demand_mg for week in weeks]) / MG_PER_G,
+    }
+
+
+def _outcomes(results: RunResults) -> Mapping[str, object]:
+    parts = results.replications
+    numbers = np.array([part.replication for part in parts], dtype=np.int32)
+    # Missing rather than NaN: a tier never reached has no first week.
+    values = {
+        name: pa.array([part.outcomes[name] for part in parts], pa.float64(), from_pandas=True) for name in OUTCOMES
+    }
+    return {"replication": numbers, **values}
+
+
+def _affected(results: RunResults, part: ReplicationResult) -> Mapping[str, object]:
+    affected, places = part.affected, results.places
+    return {
+        "replication": np.full(len(affected.panel), part.replication, dtype=np.int32),
+        "panel": _names(affected.panel, *places.panels),
+        "indication": _names(affected.entry, *(indication for indication, _ in places.entries)),
+        "situation": _names(affected.entry, *(situation for _, situation in places.entries)),
+        "grade": affected.grade.astype(np.int8),
+        "patients": affected.patients,
+        "patients_late": affected.patients_late,
+        "days_late_total": affected.days_late_total,
+        "deferred_g_weeks": affected.deferred_mg_weeks / MG_PER_G,
+        "unmet_g": affected.unmet_mg / MG_PER_G,
+    }
+
+
+def _events(part: ReplicationResult) -> Mapping[str, object]:
+    events = part.events
+    return {
+        "day": np.array([event.day for event in events], dtype=np.float64),
+        "week": np.array([event.day // DAYS_PER_WEEK for event in events], dtype=np.int32),
+        "kind": [event.kind for event in events],
+        "place": [event.place for event in events],
+        "product": [event.product for event in events],
+        "amount_g": np.array([event.amount_g for event in events], dtype=np.float64),
+        "text": [event.text for event in events],
+    }

@@ -1,0 +1,245 @@
+"""Share a stock out once, and leave a folder that says who gets what, from where and why."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from allocation.errors import Fault, InputError
+from allocation.quantities import MG_PER_G, to_g
+from allocation.records import manifest, new_folder
+from allocation.workflow.cohorts import CohortRead, demand_of, read
+from allocation.workflow.rules_in_use import RulesInUse
+from allocation.workflow.run_folder import outputs_of, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from allocation.optimise import Certificate, PatientResult, Plan, Problem
+
+__all__ = ["POLICIES", "SOLVERS", "AllocationDone", "allocate", "make_stock"]
+
+POLICIES = ("grade_order",)
+SOLVERS = ("highs", "cbc")
+_WEEKS_LOW, _WEEKS_HIGH = 0, 104
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationDone:
+    """What an allocation said in a few sentences, and what was set aside on the way."""
+
+    read: CohortRead
+    faults: tuple[Fault, ...]
+    rows_set_aside: int
+    headlines: tuple[str, ...]
+
+
+def make_stock(
+    *, cohort: Path, as_of: date, out: Path, share: float, weeks: float, seed: int, rules: RulesInUse
+) -> tuple[int, float]:
+    """Write synthetic stock worth a share of a cohort's demand; return its lines and grams.
+
+    Raises
+    ------
+    InputError
+        Where the cohort cannot be used, a number is out of range, or the file cannot be written.
+    """
+    from allocation.optimise import make_stock as make
+    from allocation.tables import write_table
+
+    _check_weeks(weeks)
+    found = read(cohort, strict=False, rules=rules)
+    _, demand = demand_of(found, as_of=as_of, weeks=weeks, strict=False, rules=rules)
+    stock = make(demand, products=rules.products, panels=rules.panels, share=share, seed=seed, as_of=as_of)
+    write_table(stock, out)
+    return len(stock), float((stock["vial_g"] * stock["vials"]).sum())
+
+
+def allocate(
+    *,
+    cohort: Path,
+    stock: Path,
+    tier: int,
+    as_of: date,
+    weeks: float,
+    policy: str,
+    solver: str,
+    seed: int,
+    strict: bool,
+    out: Path,
+    rules: RulesInUse,
+) -> AllocationDone:
+    """Allocate at one tier and write ``out`` as one step at the end.
+
+    Every result passes the independent verifier before anything is written.
+
+    Raises
+    ------
+    InputError
+        Where an option, the cohort or the stock cannot be used, or ``out`` holds something that is not a run.
+    SolverError
+        Where the program has no proven optimum.
+    VerificationError
+        Where the result breaks a rule; a defect of ours.
+    """
+    from allocation.cohort.write import write_rejects
+    from allocation.optimise import (
+        build_problem,
+        emergency_reserve,
+        load_stock,
+        serve_patients,
+        shadow_prices,
+
+        solve,
+        verify,
+    )
+    from allocation.reporting import run_headlines
+    from allocation.tables import write_table
+
+    _check_options(tier=tier, policy=policy, solver=solver)
+    _check_weeks(weeks)
+    found = read(cohort, strict=strict, rules=rules)
+    shelf = load_stock(stock, products=rules.products, panels=rules.panels, as_of=as_of)
+    if (shelf.faults and strict) or (shelf.good.empty and shelf.faults):
+        raise InputError((*found.faults, *shelf.faults))
+    with new_folder(out) as folder:
+        regime = rules.tiers.of(tier)
+        found, demand = demand_of(found, as_of=as_of, weeks=weeks, strict=strict, rules=rules)
+        reserve = emergency_reserve(demand, regime, rules.panels, weeks=weeks)
+        problem = build_problem(
+            demand,
+            _grams(shelf.good),
+            tier=regime,
+            panels=rules.panels,
+            products=rules.products,
+            reserve=reserve,
+        )
+        plan = solve(problem, solver="cbc" if solver == "cbc" else "highs")
+        people = serve_patients(demand, problem, plan, shelf.good, seed=seed)
+        certificate = verify(problem, plan, demand=demand, stock=shelf.good, result=people)
+        certificate.raise_if_failed()
+        write_table(_patients(people.patients), folder / "patients.csv")
+        write_table(_panels(problem, plan, people), folder / "panels.csv")
+        write_table(_flows(plan.flows), folder / "flows.csv")
+        write_table(shadow_prices(problem, plan), folder / "shadow_prices.csv")
+        if len(found.rejects):
+            write_rejects(found.rejects, folder / "rejects.csv")
+        if len(shelf.rejects):
+            write_rejects(shelf.rejects, folder / "stock_rejects.csv")
+        settings = {"tier": tier, "as_of": as_of, "weeks": weeks, "policy": policy}
+        record = _result(plan, people, certificate, settings=settings, tier_name=regime.name)
+        record["deliveries_g"] = to_g(int((shelf.deliveries["vial_mg"] * shelf.deliveries["vials"]).sum()))
+        write_json(folder / "result.json", record)
+        written = manifest(
+            command="allocate",
+            inputs={"cohort": cohort, "stock": stock, **rules.own_files},
+            options={**settings, "solver": plan.solver, "strict": strict},
+            seed=seed,
+            rulebook=f"{rules.rulebook.id} {rules.rulebook.version}",
+            # The seconds in result.json differ from run to run, so its hash would too.
+            extra={"outputs": outputs_of(folder, leave_out=("result.json",))},
+        )
+        write_json(folder / "manifest.json", written)
+        said = run_headlines(folder)
+    return AllocationDone(
+        read=found,
+        faults=(*found.faults, *shelf.faults),
+        rows_set_aside=len(found.rejects) + len(shelf.rejects),
+        headlines=said,
+    )
+
+
+def _check_options(*, tier: int, policy: str, solver: str) -> None:
+    faults = []
+    if tier not in (1, 2, 3, 4):
+        faults.append(Fault("--tier", "a tier from 1 to 4", value=str(tier)))
+    if policy not in POLICIES:
+        faults.append(Fault("--policy", f"one of {', '.join(POLICIES)}", value=policy))
+    if solver not in SOLVERS:
+        faults.append(Fault("--solver", f"one of {', '.join(SOLVERS)}", value=solver))
+    if faults:
+        raise InputError(faults)
+
+
+def _check_weeks(weeks: float) -> None:
+    if not _WEEKS_LOW < weeks <= _WEEKS_HIGH:
+        raise InputError(
+            Fault("--weeks", f"more than {_WEEKS_LOW} and at most {_WEEKS_HIGH} weeks", value=f"{weeks:g}")
+        )
+
+
+def _grams(stock: pd.DataFrame) -> pd.DataFrame:
+    """Milligrams by place and product, from vials."""
+    mg = stock["vial_mg"] * stock["vials"]
+    return stock.assign(mg=mg).groupby(["location", "product"], sort=True)["mg"].sum().reset_index()
+
+
+def _patients(patients: pd.DataFrame) -> pd.DataFrame:
+    # Blank, as in a graded cohort, where the program counts with 0.
+    return patients.assign(grade=_blank_for_none(patients["grade"]))
+
+
+def _blank_for_none(grade: pd.Series[int]) -> pd.Series[str]:
+    return grade.astype(str).mask(grade == 0, "")
+
+
+def _panels(problem: Problem, plan: Plan, people: PatientResult) -> pd.DataFrame:
+    """Grams due, planned and given by panel and grade, of patients who are funded."""
+    keys = ["panel", "grade"]
+    funded = people.patients[people.patients["status"] != "not_funded"]
+    table = funded.groupby(keys).agg(
+        patients=("patient_id", "size"), due_g=("due_g", "sum"), given_g=("given_g", "sum")
+    )
+    planned = plan.given.merge(problem.classes[["class_id", *keys]], on="class_id").groupby(keys)["mg"].sum()
+    table["planned_g"] = (planned / MG_PER_G).reindex(table.index).fillna(0.0)
+    table["unmet_g"] = (table["due_g"] - table["given_g"]).round(3)
+    table["fill_rate"] = (table["given_g"] / table["due_g"]).round(6)
+    table = table.reset_index().sort_values(keys, ascending=[True, False], ignore_index=True)
+    columns = [*keys, "patients", "due_g", "planned_g", "given_g", "unmet_g", "fill_rate"]
+    return table.assign(grade=_blank_for_none(table["grade"]))[columns]
+
+
+def _flows(flows: pd.DataFrame) -> pd.DataFrame:
+    return flows.assign(grams=flows["mg"] / MG_PER_G)[["from_location", "panel", "product", "grams"]]
+
+
+def _result(
+    plan: Plan, people: PatientResult, certificate: Certificate, *, settings: dict[str, object], tier_name: str
+) -> dict[str, object]:
+    """What the contract asks of ``result.json``; grams unless a name says otherwise."""
+    patients = people.patients
+    return {
+        "kind": "allocation",
+        "status": "optimal",
+        "description": f"Tier {settings['tier']}: {tier_name}.",
+        **settings,
+        "objectives": [asdict(stage) for stage in plan.objectives],
+        "certificate": certificate.as_dict(),
+        "rounding": {
+            "lost_g": to_g(people.rounding[-1].lost_mg),
+            "bound_g": to_g(people.rounding[-1].bound_mg),
+            "stages": [
+                {
+                    "stage": stage.stage,
+                    "planned_g": to_g(stage.planned_mg),
+                    "given_g": to_g(stage.given_mg),
+                    "lost_so_far_g": to_g(stage.lost_mg),
+                    "bound_g": to_g(stage.bound_mg),
+                }
+                for stage in people.rounding
+            ],
+        },
+        "switched_g": to_g(plan.switched_mg),
+        "moved_g": to_g(plan.moved_mg),
+        "reserve_held_g": to_g(int((people.held["vial_mg"] * people.held["vials"]).sum())),
+        "left_g": to_g(int((people.left["vial_mg"] * people.left["vials"]).sum())),
+        "patients": {status: int(count) for status, count in patients["status"].value_counts().sort_index().items()},
+        "nothing_due": people.nothing_due,
+        "solver": plan.solver,
+        "programs_solved": plan.programs,
+        "pools_proven_without_solver": plan.parts[0],
+        "pools_solved": plan.parts[1],
+        "seconds": round(plan.seconds, 3),
+    }

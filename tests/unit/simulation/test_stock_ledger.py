@@ -1,0 +1,101 @@
+"""The ledger: oldest first, nothing lost, nothing made."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from allocation.errors import VerificationError
+from allocation.simulation.stock import Ledger
+
+
+def test_oldest_is_issued_first() -> None:
+    ledger = Ledger(1, 1)
+    ledger.receive(0, 0, expiry_day=50, mg=100)
+    ledger.open_with(0, 0, expiry_day=10, mg=100)
+    ledger.issue(0, 0, 120)
+    assert ledger.expire(10) == []
+    assert ledger.expire(50) == [(0, 0, 80)]
+    ledger.check()
+
+
+def test_expiry_day_itself_is_too_late() -> None:
+    ledger = Ledger(1, 2)
+    ledger.open_with(0, 1, expiry_day=10, mg=7)
+    assert ledger.expire(9) == []
+    assert ledger.expire(10) == [(0, 1, 7)]
+    assert ledger.usable.sum() == 0
+    ledger.check()
+
+
+@pytest.mark.parametrize("mg", [101, -1])
+def test_what_is_not_there_cannot_be_issued(mg: int) -> None:
+    ledger = Ledger(1, 1)
+    ledger.open_with(0, 0, expiry_day=10, mg=100)
+    with pytest.raises(VerificationError):
+        ledger.issue(0, 0, mg)
+
+
+def test_destroying_a_share_takes_it_from_every_batch() -> None:
+    ledger = Ledger(1, 1)
+    ledger.open_with(0, 0, expiry_day=10, mg=100)
+    ledger.open_with(0, 0, expiry_day=20, mg=51)
+    assert ledger.destroy(0, 0, 0.5) == 50 + 26
+    assert ledger.expire(10) == [(0, 0, 50)]
+    assert ledger.destroy(0, 0, 1.0) == 25
+    assert ledger.destroy(0, 0, 1.0) == 0
+    ledger.check()
+
+
+def test_destroyed_on_arrival() -> None:
+    ledger = Ledger(1, 1)
+    ledger.receive(0, 0, expiry_day=10, mg=100, destroyed_mg=40)
+    assert (ledger.usable[0, 0], ledger.delivered[0, 0], ledger.destroyed[0, 0]) == (60, 100, 40)
+    ledger.check()
+    with pytest.raises(VerificationError):
+        ledger.receive(0, 0, expiry_day=10, mg=100, destroyed_mg=101)
+    with pytest.raises(VerificationError):
+        ledger.receive(0, 0, expiry_day=10, mg=-5)
+
+
+def test_a_broken_ledger_is_found() -> None:
+    ledger = Ledger(1, 1)
+    ledger.open_with(0, 0, expiry_day=10, mg=100)
+    ledger.usable[0, 0] -= 1
+    with pytest.raises(VerificationError, match="balance"):
+        ledger.check()
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["open", "receive", "issue", "expire", "destroy"]),
+        st.integers(0, 1),
+        st.integers(0, 1),
+        st.integers(0, 60),
+        st.integers(0, 10_000),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps)
+def test_whatever_happens_it_balances(happenings: list[tuple[str, int, int, int, int]]) -> None:
+    ledger = Ledger(2, 2)
+    for what, place, product, day, mg in happenings:
+        if what == "open":
+            ledger.open_with(place, product, expiry_day=day, mg=mg)
+        elif what == "receive":
+            ledger.receive(place, product, expiry_day=day, mg=mg, destroyed_mg=mg // 3)
+        elif what == "issue":
+            ledger.issue(place, product, min(mg, int(ledger.usable[place, product])))
+        elif what == "expire":
+            ledger.expire(day)
+        else:
+            ledger.destroy(place, product, (mg % 100 + 1) / 100)
+        ledger.check()
+        assert (ledger.usable >= 0).all()
+    ledger.expire(1000)
+    assert not np.any(ledger.usable)
