@@ -91,7 +91,9 @@ def simulate(
 @shown
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an allocation or a simulation.")],
-    formats: Annotated[str, typer.Option("--format", metavar="html", help="Formats, with commas between.")] = "html",
+    formats: Annotated[
+        str, typer.Option("--format", metavar="html,svg", help="html: one page; svg: each chart as a file.")
+    ] = "html",
     share: Annotated[bool, typer.Option("--share", help="Hide small counts, for sharing outside.")] = False,
 ) -> None:
     """Write the report of a run: one HTML page that needs nothing else."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from allocation.records import write_text_atomic
+from allocation.reporting.blocks import Chart, Page
 from allocation.reporting.load import SimulationRun, load_run
 
-__all__ = ["REPORT", "SHARED_REPORT", "report", "run_headlines", "write_report"]
+__all__ = ["REPORT", "SHARED_REPORT", "report", "run_headlines", "write_figures", "write_report"]
 
 REPORT = "report.html"
 SHARED_REPORT = "report_shared.html"
@@ -31,14 +32,18 @@ def report(folder: Path | str, *, share: bool = False) -> str:
     """
     from allocation.reporting.page import page_html
 
-    run = load_run(Path(folder))
+    return page_html(_page(Path(folder), share=share))
+
+
+def _page(folder: Path, *, share: bool) -> Page:
+    run = load_run(folder)
     if isinstance(run, SimulationRun):
         from allocation.reporting.simulation_page import simulation_page
 
-        return page_html(simulation_page(run, share=share))
+        return simulation_page(run, share=share)
     from allocation.reporting.allocation_page import allocation_page
 
-    return page_html(allocation_page(run, share=share))
+    return allocation_page(run, share=share)
 
 
 def run_headlines(folder: Path | str) -> tuple[str, ...]:
@@ -57,6 +62,31 @@ def run_headlines(folder: Path | str) -> tuple[str, ...]:
     from allocation.reporting.allocation_page import allocation_headlines
 
     return allocation_headlines(run)
+
+
+def write_figures(folder: Path | str, *, share: bool = False) -> tuple[Path, ...]:
+    """Write each chart of the report as an SVG file of its own, for slides and papers.
+
+    Returns
+    -------
+    tuple of Path
+        ``figures/KEY.svg``, or ``figures_shared/KEY.svg`` where small counts are hidden, in the order of the page.
+
+    Raises
+    ------
+    InputError
+        As :func:`report`, and where a file cannot be written.
+    """
+    page = _page(Path(folder), share=share)
+    parts = [page.lead, *(part for section in page.sections for part in section.parts)]
+    place = Path(folder) / ("figures_shared" if share else "figures")
+    written = []
+    for part in parts:
+        if isinstance(part, Chart):
+            path = place / f"{part.key}.svg"
+            write_text_atomic(path, part.wide + "\n")
+            written.append(path)
+    return tuple(written)
 
 
 def write_report(folder: Path | str, *, share: bool = False) -> Path:

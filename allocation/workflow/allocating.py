@@ -91,7 +91,6 @@ def allocate(
         load_stock,
         serve_patients,
         shadow_prices,
-
         solve,
         verify,
     )

@@ -8,7 +8,6 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from allocation.quantities import WEEKS_PER_YEAR
 from allocation.workflow.cohorts import CohortRead, read
 from allocation.workflow.rules_in_use import RulesInUse
 
@@ -74,7 +73,7 @@ def dose_cohort(
     """
     import pandas as pd
 
-    from allocation.cohort.demand import demand_table
+    from allocation.cohort.demand import courses_in_vials
     from allocation.cohort.dosed import dosed_table
     from allocation.cohort.explain import different_patients, explained
     from allocation.cohort.guideline import compare, guideline_of
@@ -89,12 +88,10 @@ def dose_cohort(
     guideline = guideline_of(graded, rulebook=rulebook, products=products, as_of=as_of, child_method=child_method)
     comparison = compare(graded, guideline)
     savings = savings_of(graded, guideline, rulebook=rulebook, products=products, as_of=as_of, options=options)
-    demand = demand_table(graded, rulebook=rulebook, products=products, as_of=as_of, weeks=WEEKS_PER_YEAR)
-    course_mg = demand["course_mg"].to_numpy()
+    course_mg, _ = courses_in_vials(graded, rulebook=rulebook, products=products, as_of=as_of)
     if child_method is not None:
         # The demand goes by the rulebook's own method, so a dose that nobody recorded is taken from here.
         unrecorded = graded["dose_g"].isna().to_numpy()
-        course_mg = course_mg.copy()
         course_mg[unrecorded] = guideline.course_mg[unrecorded]
     table = dosed_table(graded, guideline, comparison, savings, course_mg=course_mg, rulebook=rulebook)
     chosen = different_patients(graded, guideline, comparison, explain)

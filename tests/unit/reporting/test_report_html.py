@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from functools import cache
+from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from allocation.reporting import report, write_report
+from allocation.reporting import report, run_headlines, write_figures, write_report
 from allocation.reporting.disclosure import NOTE
 from allocation.reporting.load import load_run
 
@@ -140,6 +142,26 @@ def test_the_report_is_written_into_the_folder_and_the_shared_one_beside_it(simu
     assert (path.name, other.name) == ("report.html", "report_shared.html")
     assert path.read_bytes() == report(simulation_copy).encode()
     assert b"\r" not in path.read_bytes()
+
+
+def test_each_chart_of_the_page_is_a_file_that_stands_alone(simulation_copy):
+    page = report(simulation_copy)
+    files = write_figures(simulation_copy)
+    assert [path.parent.name for path in files] == ["figures"] * len(files)
+    assert len(files) == page.count("<figure")
+    for path in files:
+        root = ET.fromstring(path.read_text(encoding="utf-8"))
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert [child.tag.rpartition("}")[2] for child in root][:2] == ["title", "desc"]
+        assert path.read_text(encoding="utf-8").strip() in page
+    shared = write_figures(simulation_copy, share=True)
+    assert {path.parent.name for path in shared} == {"figures_shared"}
+
+
+def test_the_headlines_are_those_of_the_page(simulation_copy):
+    told = _headlines(report(simulation_copy))
+    for sentence in run_headlines(simulation_copy):
+        assert " ".join(sentence.split()) in " ".join(unescape(told).split())
 
 
 # --- the answer ------------------------------------------------------------------------------------------------

@@ -1,0 +1,42 @@
+"""Ctrl-C in the middle of a run: a sentence, exit code 130, and nothing left behind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from allocation.resources import SAMPLE_COHORT, bundled
+
+needs_signals = pytest.mark.skipif(
+    sys.platform == "win32", reason="a console Ctrl-C cannot be sent to one process there"
+)
+
+
+@needs_signals
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_stops_a_simulation_cleanly(tmp_path: Path, workers: str) -> None:
+    cohort = bundled(SAMPLE_COHORT)
+    assert cohort is not None
+    command = [sys.executable, "-m", "allocation", "simulate", "no_disruption", "--cohort", str(cohort)]
+    options = ["--replications", "500", "--workers", workers, "--out", "run"]
+    with subprocess.Popen(
+        [*command, *options], cwd=tmp_path, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if "replication 1 of" in line:
+                break
+        run.send_signal(signal.SIGINT)
+        _, rest = run.communicate(timeout=60)
+    assert run.returncode == 130, rest
+    assert "stopped" in rest
+    assert "Traceback" not in rest
+    deadline = time.monotonic() + 10
+    while list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert list(tmp_path.iterdir()) == []
