@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from allocation import __version__
-from allocation.cli import allocating, cohorts, one_patient, runs
+from allocation.cli import allocating, cohorts, criteria, forecasting, one_patient, runs
 
 __all__ = ["app", "main"]
 
@@ -42,10 +42,12 @@ def _root(
     """Take the options that come before a command."""
 
 
+criteria.add_to(app)
 one_patient.add_to(app)
 cohorts.add_to(app)
 allocating.add_to(app)
 runs.add_to(app)
+forecasting.add_to(app)
 
 
 def main(arguments: list[str] | None = None) -> int:

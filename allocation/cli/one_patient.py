@@ -1,4 +1,4 @@
-"""Commands about the rules and about doses: ``criteria`` and ``dose``, the latter for one patient or for a cohort."""
+"""The command ``dose``: one patient's course, or every dose of a cohort."""
 
 from __future__ import annotations
 
@@ -10,18 +10,15 @@ from typing import Annotated, Any, Literal, cast, get_args
 import typer
 
 from allocation.cli.cohorts import say_set_aside
-from allocation.cli.options import Panels, Products, Rejects, Rulebook, Strict, as_date
+from allocation.cli.options import Panels, Products, Rejects, Rulebook, Strict, as_date, one_of
 from allocation.cli.shown import say, shown
 from allocation.errors import Fault, InputError
 
 __all__ = ["add_to"]
 
-Format = Annotated[str, typer.Option("--format", metavar="table|csv|json", help="How to print it.")]
-
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
-    app.command("criteria", epilog="Example: igalloc criteria myasthenia_gravis/crisis")(criteria)
+    """Register the command."""
     app.command(
         "dose",
         epilog=(
@@ -29,34 +26,6 @@ def add_to(app: typer.Typer) -> None:
             "igalloc dose --cohort cohort.csv --as-of 2026-11-01 --out doses.csv --explain"
         ),
     )(dose)
-
-
-@shown
-def criteria(
-    code: Annotated[str | None, typer.Argument(metavar="[CODE]", help="indication or indication/situation")] = None,
-    rulebook: Rulebook = "nhs",
-    format_: Format = "table",
-) -> None:
-    """List the rulebook, one row per indication and situation, or show everything about one."""
-    from allocation.workflow.criteria import criteria as all_criteria
-    from allocation.workflow.criteria import criterion
-    from allocation.workflow.rules_in_use import load_rules
-
-    _one_of("--format", format_, ("table", "csv", "json"))
-    rules = load_rules(rulebook=rulebook)
-    if code is not None:
-        entry = criterion(code, rules)
-        sys.stdout.write(_as_json(entry) if format_ == "json" else _as_outline(entry))
-        return
-    table = all_criteria(rules)
-    if format_ == "csv":
-        sys.stdout.write(table.to_csv(index=False, lineterminator="\n"))
-    elif format_ == "json":
-        sys.stdout.write(_as_json(table.to_dict(orient="records")))
-    else:
-        graded = ["code", "base_grade", "highest_grade", "term", "title"]
-        columns = graded if rules.rulebook.kind == "grades" else ["code", "category", "strength", "term", "title"]
-        sys.stdout.write(_as_columns(table[columns].astype(str).to_numpy().tolist(), columns))
 
 
 Recorded = Literal["unknown", "actual", "dosing"]
@@ -140,7 +109,7 @@ def dose(
     from allocation.workflow.rules_in_use import load_rules
 
     if child_weight is not None:
-        _one_of("--child-weight", child_weight, tuple(_CHILD))
+        one_of("--child-weight", child_weight, tuple(_CHILD))
     one = {"--sex": sex, "--age": age, "--weight-kg": weight_kg, "--g-per-kg": g_per_kg}
     more = {"--height-cm": height_cm, "--days": days, "--vials": vials, "--product": product, "--format": format_}
     many = {"--cohort": cohort, "--as-of": as_of, "--out": out}
@@ -154,7 +123,7 @@ def dose(
     _one_use(needed=many, foreign={**one, **more}, other="one patient, and --cohort was given")
     chosen = (recorded_by or "unknown", packs or "same_route", weaning or "dose")
     for option, value, allowed in zip(how, chosen, (Recorded, Packs, Weaning), strict=True):
-        _one_of(option, value, get_args(allowed))
+        one_of(option, value, get_args(allowed))
     from allocation.cohort.stewardship import SavingsOptions
     from allocation.workflow.dosing_cohort import dose_cohort, stewardship_text
 
@@ -191,7 +160,7 @@ def _print_one(given: dict[str, Any], rules: Any, *, child_method: Any) -> None:
     from allocation.workflow.dosing import vials_from_text
 
     format_ = given["--format"] or "table"
-    _one_of("--format", format_, ("table", "json"))
+    one_of("--format", format_, ("table", "json"))
     result = one_dose(
         sex=given["--sex"],
         age_years=given["--age"],
@@ -212,38 +181,5 @@ def _print_one(given: dict[str, Any], rules: Any, *, child_method: Any) -> None:
         say(f"igalloc: look again: {warning.text} ({warning.code})")
 
 
-def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InputError(Fault(option, f"one of {', '.join(allowed)}", value=value))
-
-
 def _as_json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
-
-
-def _as_columns(rows: list[list[str]], header: list[str]) -> str:
-    widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in [header, *rows]
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _as_outline(value: Any, depth: int = 0) -> str:
-    pad = "  " * depth
-    if isinstance(value, dict):
-        lines = []
-        for key, item in value.items():
-            if item in (None, "", [], (), {}):
-                continue
-            nested = isinstance(item, dict | list | tuple)
-            lines.append(f"{pad}{key}:\n{_as_outline(item, depth + 1)}" if nested else f"{pad}{key}: {item}\n")
-        return "".join(lines)
-    if isinstance(value, list | tuple):
-        parts = []
-        for item in value:
-            text = _as_outline(item, depth + 1)
-            parts.append(f"{pad}- {text.lstrip()}" if isinstance(item, dict | list | tuple) else f"{pad}- {item}\n")
-        return "".join(parts)
-    return f"{pad}{value}\n"

@@ -10,7 +10,19 @@ import typer
 
 from allocation.errors import Fault, InputError
 
-__all__ = ["AsOf", "Cohort", "Panels", "Products", "Rejects", "Rulebook", "Seed", "Strict", "Tiers", "as_date"]
+__all__ = [
+    "AsOf",
+    "Cohort",
+    "Panels",
+    "Products",
+    "Rejects",
+    "Rulebook",
+    "Seed",
+    "Strict",
+    "Tiers",
+    "as_date",
+    "one_of",
+]
 
 
 def as_date(text: str, option: str = "--as-of") -> date:
@@ -27,6 +39,18 @@ def as_date(text: str, option: str = "--as-of") -> date:
         raise InputError(Fault(option, "a date as YYYY-MM-DD, for example 2026-11-01", value=text)) from None
 
 
+def one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a value that is not among the allowed.
+
+    Raises
+    ------
+    InputError
+        With the values that are.
+    """
+    if value not in allowed:
+        raise InputError(Fault(option, f"one of {', '.join(allowed)}", value=value))
+
+
 AsOf = Annotated[str, typer.Option("--as-of", metavar="DATE", help="The day the answer is for, YYYY-MM-DD.")]
 Cohort = Annotated[Path, typer.Option("--cohort", metavar="FILE", help="Cohort: CSV, Parquet or XLSX.")]
 Rejects = Annotated[
@@ -39,7 +63,9 @@ Rejects = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at any bad row; write nothing.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
-Rulebook = Annotated[str, typer.Option("--rulebook", metavar="NAME|DIR", help="nhs, or a folder with a rulebook.")]
+Rulebook = Annotated[
+    str, typer.Option("--rulebook", metavar="NAME|DIR", help="nhs, prairie, or a folder with a rulebook.")
+]
 Products = Annotated[
     Path | None, typer.Option("--products", metavar="FILE", help="TOML with products of your own, besides ours.")
 ]

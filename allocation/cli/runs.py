@@ -40,6 +40,21 @@ def simulate(
     workers: Annotated[
         int, typer.Option("--workers", min=1, help="Processes; the result is the same for any number.")
     ] = 1,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on where an earlier run to this --out ended; keep what is done at Ctrl-C."),
+    ] = False,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--precision",
+            metavar="OUTCOME=SIZE",
+            help="More replications until the outcome's 95 % interval is this narrow to each side; may be repeated.",
+        ),
+    ] = None,
+    most_replications: Annotated[
+        int | None, typer.Option("--most-replications", min=1, help="Never more than so many for --precision.")
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the scenarios of the library and stop.")] = False,
     rejects: Rejects = None,
     strict: Strict = False,
@@ -52,8 +67,8 @@ def simulate(
     from allocation.workflow.simulating import describe_library
 
     if list_:
-        for name, title in describe_library():
-            sys.stdout.write(f"{name:<28}  {title}\n")
+        for name, title, sentence in describe_library():
+            sys.stdout.write(f"{name:<28}  {title}\n{'':<28}  {sentence}\n")
         return
     if scenario is None:
         raise InputError(Fault("SCENARIO", "a scenario's name or file", remedy="igalloc simulate --list shows them."))
@@ -75,6 +90,9 @@ def simulate(
             out=out,
             progress=progress,
             rules=load_rules(rulebook=rulebook, products=products, panels=panels, tiers=tiers),
+            resume=resume,
+            precision=_sizes(precision),
+            most_replications=most_replications,
         )
     for line in result.headlines:
         sys.stdout.write(line + "\n")
@@ -86,6 +104,22 @@ def simulate(
     say_set_aside(
         result.read.faults, len(result.read.rejects), rejects or out / "rejects.csv", expected=rejects is not None
     )
+
+
+def _sizes(given: list[str] | None) -> dict[str, float] | None:
+    """Half width by outcome, from the command line."""
+    if not given:
+        return None
+    sizes = {}
+    for text in given:
+        name, _, size = text.partition("=")
+        try:
+            sizes[name.strip()] = float(size)
+        except ValueError:
+            raise InputError(
+                Fault("--precision", "OUTCOME=SIZE, for example fill_grade_4_percent=0.1", value=text)
+            ) from None
+    return sizes
 
 
 @shown

@@ -14,13 +14,27 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from allocation.dosing import dosing_weights, exact_course_g, round_to_vials
+from allocation.dosing import dosing_weights
+from allocation.dosing.regimens import exact_courses_g
+from allocation.dosing.vials import round_each
 from allocation.errors import Fault, InputError
-from allocation.grading import codes_of, day_of, days_of, entries_of, is_value, need_columns, rows_of_each
+from allocation.grading import codes_of, day_of, days_of, entries_of, is_value, need_columns, present
 from allocation.quantities import DAYS_PER_WEEK
 from allocation.rules import Entry, ProductSet, Regimen, Rulebook
 
-__all__ = ["DEMAND_COLUMNS", "demand_table", "due_by", "route_vials", "unknown_doses"]
+__all__ = [
+    "DEMAND_COLUMNS",
+    "courses_in_vials",
+    "courses_within",
+    "cycle_weeks_of",
+    "demand_table",
+    "due_by",
+    "regimens_in_use",
+    "route_vials",
+    "sexes_of",
+    "unknown_doses",
+    "vials_in_use",
+]
 
 DEMAND_COLUMNS = (
     "course_mg",
@@ -43,6 +57,7 @@ _NEEDED = (
 _EMERGENCIES = ("acute_emergency", "life_threatening", "status_epilepticus")
 _SOURCES = np.array(["recorded", "rulebook", "unknown"], dtype=object)
 _RECORDED, _RULEBOOK, _UNKNOWN = range(3)
+_OF_THE_BODY = ("sex", "age_years", "height_cm", "weight_kg")
 _HIGHEST_GRADE = 4
 _HALF = 0.5
 
@@ -107,15 +122,15 @@ def demand_table(
     need_columns(graded, _NEEDED, "graded cohort")
     if not 0 < weeks < np.inf:
         raise InputError(Fault("demand", "a horizon of more than 0 weeks", column="weeks", value=str(weeks)))
-    in_use, regimens = _regimens_in_use(rulebook, graded, as_of=as_of)
+    in_use, regimens = regimens_in_use(rulebook, graded, as_of=as_of)
     course_mg, source = _courses(graded, in_use, regimens, rulebook=rulebook, products=products)
 
     interval = graded["interval_weeks"].to_numpy(dtype=np.float64)
     recorded = ~np.isnan(interval)
-    cycle = np.where(recorded, interval, np.array([*map(_cycle_weeks, regimens), np.nan])[in_use])
+    cycle = np.where(recorded, interval, np.array([*map(cycle_weeks_of, regimens), np.nan])[in_use])
     open_ended = np.array([*(regimen.open_ended for regimen in regimens), False])[in_use]
     at_most = np.where(recorded, np.inf, np.array([*map(_most_courses, regimens), np.inf])[in_use])
-    courses, overdue = _courses_due(graded, cycle_weeks=cycle, at_most=at_most, today=day_of(as_of), weeks=weeks)
+    courses, overdue = courses_within(graded, cycle_weeks=cycle, at_most=at_most, today=day_of(as_of), weeks=weeks)
 
     acute = ~recorded & ~open_ended
     flagged = np.logical_or.reduce([is_value(graded[flag], "yes") for flag in _EMERGENCIES])
@@ -135,6 +150,22 @@ def demand_table(
     for column in DEMAND_COLUMNS:
         table[column] = added[column]
     return table
+
+
+def courses_in_vials(
+    graded: pd.DataFrame, *, rulebook: Rulebook, products: ProductSet, as_of: date
+) -> tuple[Ints, npt.NDArray[np.object_]]:
+    """The ``course_mg`` and ``regimen_source`` of :func:`demand_table` alone, for when no dates matter.
+
+    Raises
+    ------
+    InputError
+        Where a column is missing or a code is not known.
+    """
+    need_columns(graded, _NEEDED, "graded cohort")
+    in_use, regimens = regimens_in_use(rulebook, graded, as_of=as_of)
+    course_mg, source = _courses(graded, in_use, regimens, rulebook=rulebook, products=products)
+    return course_mg, _SOURCES[source]
 
 
 def route_vials(products: ProductSet, route: str) -> tuple[int, ...]:
@@ -187,8 +218,9 @@ def due_by(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return grouped.astype(np.int64).reset_index()
 
 
-def _regimens_in_use(rulebook: Rulebook, graded: pd.DataFrame, *, as_of: date) -> tuple[Ints, list[Regimen]]:
-    """For each row the place of the rulebook's regimen for its phase in a list, -1 for unlisted."""
+def regimens_in_use(rulebook: Rulebook, graded: pd.DataFrame, *, as_of: date) -> tuple[Ints, list[Regimen]]:
+    """For each row the place of the rulebook's regimen for its phase in a list, -1 for unlisted; and the list."""
+    rulebook = rulebook.on(as_of)
     entries = entries_of(rulebook, graded)
     started, has_start = days_of(graded["start_date"])
     has_dose, has_interval = (~np.isnan(graded[name].to_numpy(np.float64)) for name in ("dose_g", "interval_weeks"))
@@ -196,22 +228,30 @@ def _regimens_in_use(rulebook: Rulebook, graded: pd.DataFrame, *, as_of: date) -
     long_term = np.array([*(entry.term == "long" for entry in rulebook.entry), False])[entries]
     ongoing = settled | (~has_start & (has_interval | (long_term & ~has_dose)))
     routes, names = codes_of(graded["route"])
-    ages = graded["age_years"].to_numpy(dtype=np.float64)
 
-    cases, distinct = pd.factorize((entries * 2 + ongoing) * max(len(names), 1) + routes)
-    in_use = np.full(len(graded), -1, dtype=np.int64)
+    # One is added so that unlisted, which is -1, makes no negative code.
+    cases = ((entries + 1) * 2 + ongoing) * max(len(names), 1) + routes
     regimens: list[Regimen] = []
-    for key, rows in zip(distinct.tolist(), rows_of_each(cases, len(distinct)), strict=True):
-        place, phase = divmod(key // len(names), 2)
-        if place < 0:
+    first_of = np.full(2 * (len(rulebook.entry) + 1) * max(len(names), 1), -1, dtype=np.int64)
+    by_age: dict[int, tuple[Regimen, ...]] = {}
+    for case in present(cases):
+        place, phase = divmod(case // len(names), 2)
+        if place == 0:
             continue
-        chosen = _regimens_of(rulebook.entry[place], "ongoing" if phase else "start", names[key % len(names)])
-        # Backwards, so that the one written first stands where no age fits.
-        for regimen in reversed(chosen):
-            low, below = regimen.age_from_years or 0.0, regimen.age_below_years or np.inf
-            fits = (ages[rows] >= low) & (ages[rows] < below)
-            in_use[rows[fits] if regimen is not chosen[0] else rows[fits | (in_use[rows] < 0)]] = len(regimens)
-            regimens.append(regimen)
+        chosen = _regimens_of(rulebook.entry[place - 1], "ongoing" if phase else "start", names[case % len(names)])
+        first_of[case] = len(regimens)
+        regimens.extend(chosen)
+        if len(chosen) > 1:
+            by_age[case] = chosen
+    in_use = first_of[cases]
+    ages = graded["age_years"].to_numpy(dtype=np.float64)
+    for case, chosen in by_age.items():
+        rows = np.flatnonzero(cases == case)
+        # Backwards, so that of several that fit the one written first is taken; where none fits it stands as well.
+        for place in range(len(chosen) - 1, -1, -1):
+            low, below = chosen[place].age_from_years or 0.0, chosen[place].age_below_years or np.inf
+            fits = rows[(ages[rows] >= low) & (ages[rows] < below)]
+            in_use[fits] = first_of[case] + place
     return in_use, regimens
 
 
@@ -228,7 +268,8 @@ def _regimens_of(entry: Entry, phase: Literal["start", "ongoing"], route: str) -
     return others if len(others) == 1 else defaults
 
 
-def _cycle_weeks(regimen: Regimen) -> float:
+def cycle_weeks_of(regimen: Regimen) -> float:
+    """Weeks between courses of a regimen, NaN for a single course."""
     if not _is_repeated(regimen):
         return np.nan
     if regimen.interval_weeks_use is not None:
@@ -251,19 +292,22 @@ def _courses(
     exact = graded["dose_g"].to_numpy(dtype=np.float64).copy()
     source = np.where(np.isnan(exact), _RULEBOOK, _RECORDED).astype(np.int8)
     rows = np.flatnonzero((source == _RULEBOOK) & (in_use >= 0))
-    exact[rows] = _exact_g(graded.take(rows), in_use[rows], regimens, rulebook)
+    exact[rows] = _exact_g(graded[list(_OF_THE_BODY)].take(rows), in_use[rows], regimens, rulebook)
     source[np.isnan(exact)] = _UNKNOWN
     course = np.zeros(len(graded), dtype=np.int64)
-    groups, sizes = _vials_of(graded, products)
-    roundings: tuple[tuple[int, Literal["down", "nearest"]], ...] = (
-        (_RECORDED, "down"),
-        (_RULEBOOK, rulebook.dosing.rounding),
-    )
-    for vial_mg, group in zip(sizes, rows_of_each(groups, len(sizes)), strict=True):
-        for origin, rounding in roundings:
-            rows = group[source[group] == origin]
-            whole = round_to_vials(exact[rows], vial_mg, rounding)
-            course[rows] = np.where(exact[rows] > 0, np.maximum(whole, vial_mg[0]), 0)
+    groups, sizes = vials_in_use(graded, products)
+    # What is recorded is rounded down whatever the rulebook does; where it does so too, one pass serves both.
+    passes: list[tuple[Bools, Literal["down", "nearest"]]] = [
+        (source == _RECORDED, "down"),
+        (source == _RULEBOOK, rulebook.dosing.rounding),
+    ]
+    if rulebook.dosing.rounding == "down":
+        passes = [(source != _UNKNOWN, "down")]
+    smallest = np.array([vial_mg[0] for vial_mg in sizes], dtype=np.int64)[groups]
+    grams = np.where(source == _UNKNOWN, 0.0, exact)
+    for chosen, rounding in passes:
+        whole = np.maximum(round_each(grams, groups, sizes, rounding), smallest)
+        course = np.where(chosen & (grams > 0), whole, course)
     return course, source
 
 
@@ -271,42 +315,51 @@ def _exact_g(patients: pd.DataFrame, in_use: Ints, regimens: list[Regimen], rule
     age, actual = (patients[name].to_numpy(dtype=np.float64) for name in ("age_years", "weight_kg"))
     weights = dosing_weights(
         rulebook.dosing,
-        sex=patients["sex"].to_numpy(dtype=object),
+        sex=sexes_of(patients["sex"]),
         age_years=age,
         height_cm=patients["height_cm"].to_numpy(dtype=np.float64),
         weight_kg=actual,
     )
-    exact = np.full(len(patients), np.nan)
-    for regimen, rows in zip(regimens, rows_of_each(in_use, len(regimens)), strict=True):
-        if rows.size:
-            exact[rows] = exact_course_g(
-                regimen,
-                dosing_kg=weights.dosing_kg[rows],
-                actual_kg=actual[rows],
-                age_years=age[rows],
-                ideal_kg=weights.ideal_kg[rows],
-            )
-    return exact
+    return exact_courses_g(
+        regimens,
+        in_use,
+        dosing_kg=weights.dosing_kg,
+        actual_kg=actual,
+        age_years=age,
+        ideal_kg=weights.ideal_kg,
+    )
 
 
-def _vials_of(graded: pd.DataFrame, products: ProductSet) -> tuple[Ints, list[tuple[int, ...]]]:
-    """For each row the place of its vial sizes in a list of the sizes in use."""
+def sexes_of(column: pd.Series) -> npt.NDArray[np.generic]:
+    """Sex for :func:`allocation.dosing.dosing_weights`: True for male where everybody is M or F, else the letters."""
+    male = is_value(column, "M")
+    return male if (male | is_value(column, "F")).all() else column.to_numpy(dtype=object)
+
+
+def vials_in_use(graded: pd.DataFrame, products: ProductSet) -> tuple[Ints, list[tuple[int, ...]]]:
+    """For each row the place of its vial sizes in a list of the sizes in use; and the list, in mg.
+
+    Raises
+    ------
+    InputError
+        Where a product is not known.
+    """
     codes, names = codes_of(graded["product"])
     routes, route_names = codes_of(graded["route"])
-    pairs, distinct = pd.factorize(codes * max(len(route_names), 1) + routes)
+    pairs = codes * max(len(route_names), 1) + routes
     sizes: dict[tuple[int, ...], int] = {}
-    found = np.zeros(len(distinct), dtype=np.int64)
-    for at, pair in enumerate(distinct.tolist()):
+    found = np.zeros(max(len(names) * len(route_names), 1), dtype=np.int64)
+    for pair in present(pairs):
         code, route = names[pair // len(route_names)], route_names[pair % len(route_names)]
         if code and code not in products.by_code:
-            row = int(np.argmax(pairs == at)) + 2
+            row = int(np.argmax(pairs == pair)) + 2
             raise InputError(Fault("cohort", "a product code in use", row=row, column="product", value=code))
         vial_mg = products.by_code[code].vial_mg if code else route_vials(products, route)
-        found[at] = sizes.setdefault(vial_mg, len(sizes))
+        found[pair] = sizes.setdefault(vial_mg, len(sizes))
     return found[pairs], list(sizes)
 
 
-def _courses_due(
+def courses_within(
     graded: pd.DataFrame, *, cycle_weeks: Floats, at_most: Floats, today: int, weeks: float
 ) -> tuple[Ints, Ints]:
     """Courses due within the horizon, and days overdue."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -10,8 +12,12 @@ import numpy.typing as npt
 
 from allocation.dosing.vials import Makeable, fewest_vials, in_grams, makeable
 from allocation.errors import Fault, InputError
+from allocation.quantities import MG_PER_G
 
-__all__ = ["split_days"]
+__all__ = ["daily_limit_mg", "daily_limits_mg", "fewest_days", "split_as_printed", "split_days"]
+
+# Nothing is given over more days than this; the search for days enough ends there.
+_MOST_DAYS = 366
 
 
 def split_days(
@@ -61,6 +67,80 @@ def split_days(
             )
         )
     return [fewest_vials(amount, sizes.sizes_mg) for amount in amounts]
+
+
+def split_as_printed(total_mg: int, doses: Sequence[float], vial_mg: tuple[int, ...]) -> list[dict[int, int]]:
+    """Vials for each day of a course whose days are printed with doses of their own, such as 1, 0.5 and 0.5 g/kg.
+
+    Each day in turn comes as near to its part as whole vials allow without passing it, where the days after it can
+    still make up the rest; the last one takes what is left.
+
+    Raises
+    ------
+    InputError
+        Where whole vials do not make the course.
+
+    >>> [sum(size * n for size, n in day.items()) for day in split_as_printed(145_000, (1, 0.5, 0.5), (5000, 10000))]
+    [70000, 35000, 40000]
+    """
+    sizes = makeable(tuple(vial_mg))
+    fewest_vials(total_mg, sizes.sizes_mg)
+    amounts, left, share = [], total_mg, sum(doses)
+    for dose in doses[:-1]:
+        most = math.floor((left * dose / share + 1e-6) / sizes.unit_mg) * sizes.unit_mg
+        # Nothing on this day and the rest later is always possible, so the search ends.
+        tried = range(most, -1, -sizes.unit_mg)
+        amount = next(mg for mg in tried if _is_makeable(mg, sizes) and _is_makeable(left - mg, sizes))
+        amounts.append(amount)
+        left, share = left - amount, share - dose
+    return [fewest_vials(amount, sizes.sizes_mg) for amount in (*amounts, left)]
+
+
+def _is_makeable(total_mg: int, sizes: Makeable) -> bool:
+    below, _ = sizes.around(np.array([total_mg // sizes.unit_mg]))
+    return bool(below[0] * sizes.unit_mg == total_mg)
+
+
+def daily_limit_mg(
+    max_g_per_kg_per_day: float | None, *, dosing_kg: float, cap_g_per_day: float | None = None
+) -> int | None:
+    """Most milligrams for one day by limits for each kg and in grams; None where there is neither.
+
+    >>> daily_limit_mg(1.0, dosing_kg=73.2096)
+    73209
+    """
+    each, cap = (math.nan if limit is None else limit for limit in (max_g_per_kg_per_day, cap_g_per_day))
+    limit = int(daily_limits_mg(np.array([each]), dosing_kg=np.array([dosing_kg]), cap_g_per_day=np.array([cap]))[0])
+    return None if limit < 0 else limit
+
+
+def daily_limits_mg(
+    max_g_per_kg_per_day: npt.NDArray[np.float64],
+    *,
+    dosing_kg: npt.NDArray[np.float64],
+    cap_g_per_day: npt.NDArray[np.float64],
+) -> npt.NDArray[np.int64]:
+    """The same for many patients, shape (n,); NaN for no limit, and -1 in the answer where there is none."""
+    least_g = np.fmin(max_g_per_kg_per_day * dosing_kg, cap_g_per_day)
+    # A dose of exactly the limit must pass although its product may fall short by the last binary digit.
+    return np.where(np.isnan(least_g), -1, np.floor(least_g * MG_PER_G + 1e-6)).astype(np.int64)
+
+
+def fewest_days(total_mg: int, days: int, vial_mg: tuple[int, ...], *, max_daily_mg: int | None = None) -> int | None:
+    """The least number of days from ``days`` on that keeps every day at or below a maximum in whole vials.
+
+    Returns
+    -------
+    int or None
+        ``days`` itself without a maximum; None where no number of days does, as when the smallest vial holds more.
+    """
+    if max_daily_mg is None or total_mg == 0:
+        return days
+    if max_daily_mg < min(vial_mg):
+        return None
+    sizes = makeable(tuple(vial_mg)).sizes_mg
+    first = max(days, -(-total_mg // max_daily_mg))
+    return next((n for n in range(first, _MOST_DAYS + 1) if _even_amounts(total_mg, n, sizes, max_daily_mg)), None)
 
 
 @lru_cache(maxsize=16_384)

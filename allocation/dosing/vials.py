@@ -9,9 +9,9 @@ Frobenius number), so no table is ever longer than that, whatever the dose.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,21 @@ import numpy.typing as npt
 from allocation.errors import Fault, InputError
 from allocation.quantities import MG_PER_G, to_mg
 
-__all__ = ["Makeable", "check_sizes", "fewest_vials", "in_grams", "makeable", "round_to_vials", "vials_from_stock"]
+__all__ = [
+    "Makeable",
+    "Rounding",
+    "check_sizes",
+    "fewest_vials",
+    "in_grams",
+    "makeable",
+    "round_each",
+    "round_to_vials",
+    "vials_from_stock",
+]
 
 Ints = npt.NDArray[np.int64]
 Scalar = TypeVar("Scalar", bound=np.generic)
+Rounding = Literal["down", "nearest", "up"]
 
 # Beyond this a float no longer tells one milligram from the next.
 _MOST_MG = 2**53
@@ -38,7 +49,7 @@ class Makeable:
         Vial sizes, ascending, each once.
     """
 
-    __slots__ = ("_totals", "all_from", "sizes_mg", "sizes_units", "unit_mg")
+    __slots__ = ("_around", "_totals", "all_from", "sizes_mg", "sizes_units", "unit_mg")
 
     def __init__(self, sizes_mg: tuple[int, ...]) -> None:
         self.sizes_mg = sizes_mg
@@ -47,6 +58,7 @@ class Makeable:
         self.all_from = (self.sizes_units[0] - 1) * (self.sizes_units[-1] - 1)
         """Units from which on every total can be made."""
         self._totals: Ints = np.zeros(1, dtype=np.int64)
+        self._around: tuple[Ints, Ints] = (np.zeros(0, dtype=np.int64),) * 2
 
     def totals(self, up_to: int) -> Ints:
         """Totals in units, ascending from 0, at least as far as the first one above ``up_to`` or ``all_from``."""
@@ -56,12 +68,25 @@ class Makeable:
             self._totals = np.flatnonzero(_reached(self.sizes_units, 2 * needed)).astype(np.int64)
         return self._totals
 
+    def tables(self, up_to: int) -> tuple[Ints, Ints]:
+        """Greatest total not above, and least total above, each number of units from 0 on.
+
+        They go at least as far as ``up_to`` or ``all_from``, whichever comes first.
+        """
+        last = min(up_to, self.all_from)
+        if self._around[0].size <= last:
+            totals = self.totals(last)
+            # A total is the answer from its own number of units to just before the next total.
+            reach = np.diff(totals)
+            self._around = np.repeat(totals[:-1], reach), np.repeat(totals[1:], reach)
+        return self._around
+
     def around(self, units: Ints) -> tuple[Ints, Ints]:
         """Greatest total not above each number of units, and the least total above it."""
-        totals = self.totals(int(units.max(initial=0)))
-        place = np.searchsorted(totals, np.minimum(units, self.all_from), side="right") - 1
+        below, above = self.tables(int(units.max(initial=0)))
+        place = np.minimum(units, self.all_from)
         beyond = units >= self.all_from
-        return np.where(beyond, units, totals[place]), np.where(beyond, units + 1, totals[place + 1])
+        return np.where(beyond, units, below[place]), np.where(beyond, units + 1, above[place])
 
 
 @lru_cache(maxsize=256)
@@ -90,9 +115,7 @@ def check_sizes(vial_mg: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted({int(size) for size in vial_mg}))
 
 
-def round_to_vials(
-    exact_g: npt.ArrayLike, vial_mg: tuple[int, ...], rounding: Literal["down", "nearest"] = "down"
-) -> Ints:
+def round_to_vials(exact_g: npt.ArrayLike, vial_mg: tuple[int, ...], rounding: Rounding = "down") -> Ints:
     """Milligrams that whole vials make, near an exact dose.
 
     Parameters
@@ -102,7 +125,8 @@ def round_to_vials(
     vial_mg
         Vial sizes.
     rounding
-        ``"down"``: the greatest total not above the dose; ``"nearest"``: the closest total, the lower of two as close.
+        ``"down"``: the greatest total not above the dose; ``"nearest"``: the closest total, the lower of two as close;
+        ``"up"``: the least total not below it, which is what is opened where part of a vial is thrown away.
 
     Returns
     -------
@@ -112,7 +136,7 @@ def round_to_vials(
     Raises
     ------
     InputError
-        Where a dose is negative, missing or not finite, or ``rounding`` is neither word.
+        Where a dose is negative, missing or not finite, or ``rounding`` is none of the words.
 
     Notes
     -----
@@ -122,20 +146,53 @@ def round_to_vials(
     >>> round_to_vials([146.4, 164.56], (5000, 10000, 20000)).tolist()
     [145000, 160000]
     """
-    if rounding not in ("down", "nearest"):
-        raise InputError(Fault("dose", "down or nearest", column="rounding", value=str(rounding)))
+    return round_each(exact_g, np.int64(0), (tuple(vial_mg),), rounding)
+
+
+def round_each(
+    exact_g: npt.ArrayLike,
+    which: npt.NDArray[np.int64] | np.int64,
+    vial_mg: Sequence[tuple[int, ...]],
+    rounding: Rounding = "down",
+) -> Ints:
+    """Whole-vial milligrams near exact doses, each in vials of its own: :func:`round_to_vials` for many products.
+
+    Parameters
+    ----------
+    exact_g
+        Exact doses, shape (n,).
+    which
+        For each dose the place of its vial sizes in ``vial_mg``, shape (n,); or one place for all.
+
+    Raises
+    ------
+    InputError
+        As :func:`round_to_vials`.
+    """
+    if rounding not in get_args(Rounding):
+        raise InputError(Fault("dose", "down, nearest or up", column="rounding", value=str(rounding)))
     grams = np.atleast_1d(np.asarray(exact_g, dtype=np.float64))
-    wrong = ~((grams >= 0) & (grams < _MOST_MG / MG_PER_G))
-    if wrong.any():
-        raise InputError(Fault("dose", "grams of 0 or more", column="exact_g", value=str(grams[wrong][0])))
+    fits = (grams >= 0) & (grams < _MOST_MG / MG_PER_G)
+    if not fits.all():
+        raise InputError(Fault("dose", "grams of 0 or more", column="exact_g", value=str(grams[~fits][0])))
+    if not grams.size:
+        return np.zeros(0, dtype=np.int64)
     exact_mg = to_mg(grams)
-    sizes = makeable(tuple(vial_mg))
-    units = exact_mg // sizes.unit_mg
-    low, high = sizes.around(units)
-    low_mg = low * sizes.unit_mg
+    sets = [makeable(sizes) for sizes in vial_mg]
+    unit = np.array([sizes.unit_mg for sizes in sets], dtype=np.int64)[which]
+    all_from = np.array([sizes.all_from for sizes in sets], dtype=np.int64)[which]
+    units = exact_mg // unit
+    tables = [sizes.tables(int(units.max(initial=0))) for sizes in sets]
+    first = np.cumsum([0, *(below.size for below, _ in tables)])[:-1][which]
+    # The last place of a table may lie before `all_from`, but never before the most units of this call.
+    place = first + np.minimum(units, all_from)
+    beyond = units >= all_from
+    low_mg = np.where(beyond, units, np.concatenate([below for below, _ in tables])[place]) * unit
     if rounding == "down":
         return low_mg
-    high_mg = high * sizes.unit_mg
+    high_mg = np.where(beyond, units + 1, np.concatenate([above for _, above in tables])[place]) * unit
+    if rounding == "up":
+        return np.where(low_mg == exact_mg, low_mg, high_mg)
     return np.where(high_mg - exact_mg < exact_mg - low_mg, high_mg, low_mg)
 
 

@@ -1,25 +1,44 @@
 """Ideal and dosing weights of adults and children.
 
 Adults: ideal = base + slope x (height - reference height); the dosing weight lies a fraction of the way from ideal
-to actual, and is the actual weight where that is lower. Children: a table of mean weights, or the actual weight.
-Every figure comes from the rulebook. No weight is rounded here, nor anywhere before the whole vials.
+to actual, and is the actual weight where that is lower. Children: a table of mean weights by age or by height, the
+median body mass index for age times height squared, or the actual weight. Every figure comes from the rulebook or from
+``data/parameters.toml``. No weight is rounded here, nor anywhere before the whole vials.
+
+What each method covers, and what a person must look at:
+
+======================  ============================================================================================
+adult                   Any height; below ``height_range_low_cm`` flagged, as the formula was not made for it. Without
+                        a height there is no dosing weight. From a BMI of ``bmi_flag_kg_m2`` on flagged.
+``table_by_age``        From birth to the table's last age; needs no height. The rulebook's choice.
+``table_by_height``     Weight of the mean child of that height; ages play no part.
+``bmi_by_age``          From 2 years; below that the table by age, flagged. The medians are not British ones.
+beyond a table          Its first or last row, flagged ``OUTSIDE_TABLE``.
+newborn                 The rulebook's rule, flagged ``NEONATE``: the table's first row was born at term.
+pregnancy               The weight at booking is what the cohort file asks for; see :mod:`allocation.dosing.cautions`.
+amputation              The file asks for height and weight as before; see the same module.
+======================  ============================================================================================
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntFlag
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from allocation.dosing.parameters import load_parameters
 from allocation.errors import Fault, InputError
+from allocation.quantities import DAYS_PER_YEAR
 from allocation.rules.models import AdultWeightRule, ChildWeightRule, DosingRules
 
-__all__ = ["WeightWarning", "Weights", "dosing_weights", "ideal_adult_kg"]
+__all__ = ["ChildMethod", "WeightWarning", "Weights", "dosing_weights", "ideal_adult_kg"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+ChildMethod = Literal["table_by_age", "table_by_height", "bmi_by_age"]
 
 _CM_PER_M = 100
 
@@ -34,6 +53,8 @@ class WeightWarning(IntFlag):
     CHILD = 8
     HEIGHT_MISSING = 16
     FORMULA_NOT_USABLE = 32
+    NEONATE = 64
+    OUTSIDE_TABLE = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +83,7 @@ def dosing_weights(
     age_years: npt.ArrayLike,
     height_cm: npt.ArrayLike,
     weight_kg: npt.ArrayLike,
+    child_method: ChildMethod | None = None,
 ) -> Weights:
     """Ideal and dosing weights of one patient or of many.
 
@@ -70,11 +92,13 @@ def dosing_weights(
     rules
         Dosing rules of a rulebook.
     sex
-        ``"M"`` or ``"F"``.
+        ``"M"`` or ``"F"``; or booleans, True for male.
     age_years, weight_kg
         Age and actual weight.
     height_cm
         Height; NaN where it is not known. Children dosed by age or by actual weight do not need it.
+    child_method
+        How the ideal weight of a child is found, instead of the rulebook's own method.
 
     Returns
     -------
@@ -108,7 +132,12 @@ def dosing_weights(
     ideal, dosing, warnings = _adults(rules.adult, male=male, height_cm=height, actual_kg=actual)
     if child.any():
         young_ideal, young_dosing, young_warnings = _children(
-            rules.child, male=male[child], age_years=age[child], height_cm=height[child], actual_kg=actual[child]
+            rules.child,
+            method=child_method or rules.child.method,
+            male=male[child],
+            age_years=age[child],
+            height_cm=height[child],
+            actual_kg=actual[child],
         )
         ideal[child], dosing[child], warnings[child] = young_ideal, young_dosing, young_warnings
     return Weights(ideal_kg=ideal, dosing_kg=dosing, warnings=warnings)
@@ -117,7 +146,8 @@ def dosing_weights(
 def ideal_adult_kg(rule: AdultWeightRule, *, male: Bools, height_cm: Floats) -> Floats:
     """Ideal weight of adults by the rulebook's formula, in kg, not rounded; NaN without a height."""
     base = np.where(male, rule.base_kg_male, rule.base_kg_female)
-    return base + rule.slope_kg_per_cm * (height_cm - rule.reference_height_cm)
+    slope_kg, step_cm = rule.slope
+    return base + slope_kg * (height_cm - rule.reference_height_cm) / step_cm
 
 
 def _adults(
@@ -143,26 +173,58 @@ def _adults(
 
 
 def _children(
-    rule: ChildWeightRule, *, male: Bools, age_years: Floats, height_cm: Floats, actual_kg: Floats
+    rule: ChildWeightRule,
+    *,
+    method: ChildMethod,
+    male: Bools,
+    age_years: Floats,
+    height_cm: Floats,
+    actual_kg: Floats,
 ) -> tuple[Floats, Floats, npt.NDArray[np.uint8]]:
-    by_height = rule.method == "table_by_height"
-    ideal = np.full(age_years.shape, np.nan)
     if rule.mean_weight:
-        asked = height_cm if by_height else age_years
-        for sex, rows in (("M", male), ("F", ~male)):
-            if rows.any():
-                points, weights = _growth_curve(rule, sex=sex, by_height=by_height)
-                # np.interp is constant beyond the ends of the table and passes NaN through.
-                ideal[rows] = np.interp(asked[rows], points, weights)
+        ideal, outside = _ideal_child(rule, method, male=male, age_years=age_years, height_cm=height_cm)
     elif rule.basis == "ideal":
         raise InputError(Fault("the rulebook", "a table of children's mean weights", column="dosing.child.mean_weight"))
+    else:
+        ideal, outside = np.full(age_years.shape, np.nan), np.zeros(age_years.shape, dtype=bool)
     dosing = ideal.copy() if rule.basis == "ideal" else actual_kg.copy()
+    # Ages come as fractions of a year, so 28 days may arrive a binary digit short.
+    newborn = np.round(age_years * DAYS_PER_YEAR, 6) < load_parameters().neonate.below_days
     warnings = (
         np.full(age_years.shape, WeightWarning.CHILD, dtype=np.uint8)
         | _flag(actual_kg < ideal, WeightWarning.BELOW_IDEAL)
         | _flag(np.isnan(dosing), WeightWarning.HEIGHT_MISSING)
+        | _flag(newborn, WeightWarning.NEONATE)
+        | _flag(outside & (rule.basis == "ideal"), WeightWarning.OUTSIDE_TABLE)
     )
     return ideal, dosing, warnings
+
+
+def _ideal_child(
+    rule: ChildWeightRule, method: ChildMethod, *, male: Bools, age_years: Floats, height_cm: Floats
+) -> tuple[Floats, Bools]:
+    """Ideal weight in kg, NaN without a height that is needed, and whether the method's data end before the child."""
+    ideal, outside = np.full(age_years.shape, np.nan), np.zeros(age_years.shape, dtype=bool)
+    by_height = method == "table_by_height"
+    asked = height_cm if by_height else age_years
+    for sex, rows in (("M", male), ("F", ~male)):
+        if rows.any():
+            points, weights = _growth_curve(rule, sex=sex, by_height=by_height)
+            # np.interp is constant beyond the ends of the table and passes NaN through.
+            ideal[rows] = np.interp(asked[rows], points, weights)
+            outside[rows] = (asked[rows] < points[0]) | (asked[rows] > points[-1])
+    if method == "bmi_by_age":
+        medians = load_parameters().child_bmi.row
+        ages = np.array([row.age_years for row in medians])
+        bmi = np.where(
+            male,
+            np.interp(age_years, ages, [row.male_kg_m2 for row in medians]),
+            np.interp(age_years, ages, [row.female_kg_m2 for row in medians]),
+        )
+        covered = age_years >= ages[0]
+        ideal = np.where(covered, bmi * (height_cm / _CM_PER_M) ** 2, ideal)
+        outside = ~covered | (age_years > ages[-1])
+    return ideal, outside
 
 
 def _growth_curve(rule: ChildWeightRule, *, sex: str, by_height: bool) -> tuple[Floats, Floats]:
@@ -176,7 +238,10 @@ def _growth_curve(rule: ChildWeightRule, *, sex: str, by_height: bool) -> tuple[
 
 
 def _is_male(sex: npt.ArrayLike) -> Bools:
-    letters = np.asarray(sex, dtype=object)
+    letters = np.asarray(sex)
+    if letters.dtype == bool:
+        return letters
+    letters = letters.astype(object)
     male = np.asarray(letters == "M", dtype=bool)
     neither = ~(male | np.asarray(letters == "F", dtype=bool))
     _refuse(neither, letters, "sex", "M or F")
@@ -189,5 +254,7 @@ def _flag(where: Bools, flag: WeightWarning) -> npt.NDArray[np.uint8]:
 
 def _refuse(wrong: Bools, values: npt.NDArray[np.generic], column: str, expected: str) -> None:
     if wrong.any():
-        first = np.atleast_1d(values)[np.atleast_1d(wrong)][0]
-        raise InputError(Fault("dosing weight", expected, column=column, value=str(first)))
+        at = int(np.argmax(np.atleast_1d(wrong)))
+        values = np.atleast_1d(values)
+        row = at + 2 if values.size > 1 else None
+        raise InputError(Fault("dosing weight", expected, row=row, column=column, value=str(values[at])))

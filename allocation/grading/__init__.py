@@ -8,12 +8,15 @@ from allocation.grading.columns import (
     entries_of,
     is_value,
     need_columns,
+    present,
     rows_of_each,
 )
 from allocation.grading.grade import GRADE_COLUMNS, grade_cohort
+from allocation.grading.pathway import PATHWAY_COLUMN, panel_status, with_panel_status
 
 __all__ = [
     "GRADE_COLUMNS",
+    "PATHWAY_COLUMN",
     "UNLISTED",
     "codes_of",
     "day_of",
@@ -22,5 +25,8 @@ __all__ = [
     "grade_cohort",
     "is_value",
     "need_columns",
+    "panel_status",
+    "present",
     "rows_of_each",
+    "with_panel_status",
 ]

@@ -16,10 +16,24 @@ import pandas as pd
 from allocation.errors import Fault, InputError
 from allocation.rules.models import Rulebook, entry_key
 
-__all__ = ["UNLISTED", "codes_of", "day_of", "days_of", "entries_of", "is_value", "need_columns", "rows_of_each"]
+__all__ = [
+    "UNLISTED",
+    "codes_of",
+    "day_of",
+    "days_of",
+    "entries_of",
+    "is_value",
+    "need_columns",
+    "present",
+    "rows_of_each",
+]
 
 UNLISTED = "unlisted"
 """Indication code of whatever the criteria do not list."""
+
+_NANOSECONDS = np.dtype("datetime64[ns]")
+_NANOSECONDS_PER_DAY = np.timedelta64(1, "D").astype("timedelta64[ns]").astype(np.int64)
+_NO_DATE = np.iinfo(np.int64).min
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -68,8 +82,13 @@ def rows_of_each(codes: Ints, groups: int) -> list[npt.NDArray[np.intp]]:
     # Two bytes are sorted by radix, many times faster than eight.
     narrow = codes.astype(np.int16) if groups <= np.iinfo(np.int16).max else codes
     order = np.argsort(narrow, kind="stable")
-    ends = np.searchsorted(codes[order], np.arange(groups + 1))
+    ends = np.cumsum(np.bincount(codes + 1, minlength=groups + 1)[: groups + 1])
     return [order[start:end] for start, end in pairwise(ends.tolist())]
+
+
+def present(codes: Ints) -> list[int]:
+    """The codes that occur, ascending; none may be negative. For small codes, several times faster than sorting."""
+    return np.flatnonzero(np.bincount(codes)).tolist()
 
 
 def day_of(when: date) -> int:
@@ -79,12 +98,16 @@ def day_of(when: date) -> int:
 
 def days_of(column: pd.Series) -> tuple[Ints, Bools]:
     """Dates as day numbers, and where there is one. The number of a missing date means nothing."""
-    dates = column.to_numpy(dtype="datetime64[D]")
-    return dates.astype(np.int64), ~np.isnat(dates)
+    dates = column.to_numpy()
+    if dates.dtype != _NANOSECONDS:
+        dates = column.to_numpy(dtype=_NANOSECONDS)
+    # Dividing the numbers is several times faster than converting the dates.
+    counted = dates.view(np.int64)
+    return counted // _NANOSECONDS_PER_DAY, counted != _NO_DATE
 
 
 def entries_of(rulebook: Rulebook, frame: pd.DataFrame) -> Ints:
-    """For each row the place of its entry in ``rulebook.entry``, -1 for ``unlisted``.
+    """For each row the place of its entry in ``rulebook.entry``, -1 for ``unlisted``; of several dated ones the newest.
 
     Raises
     ------
@@ -93,21 +116,23 @@ def entries_of(rulebook: Rulebook, frame: pd.DataFrame) -> Ints:
         combination, with the row it is first seen in.
     """
     need_columns(frame, ("indication", "situation"), "cohort")
-    places = {entry.key: place for place, entry in enumerate(rulebook.entry)}
+    oldest_first = sorted(range(len(rulebook.entry)), key=lambda place: rulebook.entry[place].span)
+    places = {rulebook.entry[place].key: place for place in oldest_first}
     indications, names = codes_of(frame["indication"])
     situations, details = codes_of(frame["situation"])
-    pairs, distinct = pd.factorize(indications * max(len(details), 1) + situations)
-    found = np.full(len(distinct), -1, dtype=np.int64)
+    pairs = indications * max(len(details), 1) + situations
+    found = np.full(max(len(names) * len(details), 1), -1, dtype=np.int64)
     faults = []
-    for at, pair in enumerate(distinct.tolist()):
+    for pair in present(pairs):
         indication, situation = names[pair // len(details)], details[pair % len(details)]
         key = entry_key(indication, situation)
         if key in places:
-            found[at] = places[key]
+            found[pair] = places[key]
         elif indication != UNLISTED:
-            row = int(np.argmax(pairs == at)) + 2
+            row = int(np.argmax(pairs == pair)) + 2
             expected = f"a code of the rulebook {rulebook.id}, or {UNLISTED}"
             faults.append(Fault("cohort", expected, row=row, column="indication", value=key))
     if faults:
-        raise InputError(faults)
-    return found[pairs]
+        raise InputError(sorted(faults, key=lambda fault: fault.row or 0))
+    entries: Ints = found[pairs]
+    return entries

@@ -18,7 +18,7 @@ import pandas as pd
 from allocation.grading.columns import day_of, days_of, entries_of, is_value, need_columns
 from allocation.grading.words import REVIEW, Review, blocked, source_of
 from allocation.quantities import DAYS_PER_WEEK
-from allocation.rules.models import FLAGS, Entry, Rulebook
+from allocation.rules.models import FLAGS, Entry, Rulebook, Settings
 
 __all__ = ["GRADE_COLUMNS", "grade_cohort"]
 
@@ -88,18 +88,21 @@ def grade_cohort(rulebook: Rulebook, cohort: pd.DataFrame, as_of: date) -> pd.Da
     Raises
     ------
     InputError
-        Where a column is missing, or a code is neither in the rulebook nor ``unlisted``.
+        Where the rulebook does not grade, a column is missing, or a code is neither in the rulebook nor ``unlisted``.
 
     Notes
     -----
     The highest upgrade whose conditions hold wins. A review counts when dated in the ``review_valid_days`` up to the
     as-of date, both ends included; a date in the future does not. Where the rulebook says so, a patient no longer
     than that after the start of treatment (or not yet started) counts as reviewed if the panel approved. A flag that
-    is blank does not hold. An entry that is not in force on the as-of date is treated as not listed.
+    is blank does not hold. Of several dated entries of one code the one in force on the as-of date is used; where none
+    is, the code is treated as not listed.
     """
+    settings = rulebook.settings
+    rulebook = rulebook.on(as_of)
     need_columns(cohort, _NEEDED, "cohort")
     entries = entries_of(rulebook, cohort)
-    keys = _case_keys(rulebook, cohort, entries=entries, as_of=as_of)
+    keys = _case_keys(rulebook, cohort, settings=settings, entries=entries, as_of=as_of)
     places, distinct = pd.factorize(keys)
     decisions = [_decide(_case_of(key, rulebook, as_of), rulebook, as_of) for key in distinct.tolist()]
 
@@ -126,22 +129,30 @@ _DECLINED_AT = _REPEATED_AT + 1
 _ENTRY_AT = _DECLINED_AT + 1
 
 
-def _case_keys(rulebook: Rulebook, cohort: pd.DataFrame, *, entries: Ints, as_of: date) -> Ints:
-    settings = rulebook.settings
+def _case_keys(rulebook: Rulebook, cohort: pd.DataFrame, *, settings: Settings, entries: Ints, as_of: date) -> Ints:
     today = day_of(as_of)
     declined = is_value(cohort["panel_decision"], "declined")
     repeated = ~np.isnan(cohort["interval_weeks"].to_numpy(dtype=np.float64))
     started, has_start = days_of(cohort["start_date"])
     starting = has_start & (today - started < settings.initiation_weeks * DAYS_PER_WEEK)
-    keys = _reviews(rulebook, cohort, today=today).astype(np.int64) << _REVIEW_AT
-    keys |= (repeated & ~starting).astype(np.int64) << _ONGOING_AT
-    keys |= repeated.astype(np.int64) << _REPEATED_AT
-    keys |= declined.astype(np.int64) << _DECLINED_AT
     # Unlisted is -1, so one is added to keep the number positive.
-    keys |= (entries + 1) << _ENTRY_AT
+    keys = (entries + 1) << _ENTRY_AT
+    small = _reviews(rulebook, cohort, today=today).astype(np.uint8)
+    for bit, fact in ((_ONGOING_AT, repeated & ~starting), (_REPEATED_AT, repeated), (_DECLINED_AT, declined)):
+        small |= fact.view(np.uint8) << np.uint8(bit - _REVIEW_AT)
+    keys |= small.astype(np.int64) << _REVIEW_AT
+    asked = np.zeros(len(rulebook.entry) + 1, dtype=np.uint16)
+    held = np.zeros(len(cohort), dtype=np.uint16)
     for bit, flag in enumerate(FLAGS):
-        rows = np.flatnonzero(_asks_for(rulebook, flag, as_of)[entries])
-        keys[rows] |= is_value(cohort[flag], _YES, rows).astype(np.int64) << bit
+        asks = _asks_for(rulebook, flag, as_of)
+        asked |= asks.astype(np.uint16) << np.uint16(bit)
+        if isinstance(cohort[flag].dtype, pd.CategoricalDtype):
+            held |= is_value(cohort[flag], _YES).astype(np.uint16) << np.uint16(bit)
+        else:
+            # Text is slow to compare, so only where the answer matters.
+            rows = np.flatnonzero(asks[entries])
+            held[rows] |= is_value(cohort[flag], _YES, rows).astype(np.uint16) << np.uint16(bit)
+    keys |= held & asked[entries]
     return keys
 
 
@@ -149,7 +160,7 @@ def _asks_for(rulebook: Rulebook, flag: str, as_of: date) -> Bools:
     """For each entry, and last for unlisted (place -1), whether its decision depends on a flag."""
     asks = [
         flag == _TRIAL
-        or (flag == _IFR and not _in_force(entry, as_of))
+        or (flag == _IFR and not entry.in_force(as_of))
         or any(flag in (*upgrade.all_of, *upgrade.any_of) for upgrade in entry.upgrade)
         for entry in rulebook.entry
     ]
@@ -161,16 +172,33 @@ def _reviews(rulebook: Rulebook, cohort: pd.DataFrame, *, today: int) -> npt.NDA
     valid_days = rulebook.settings.review_valid_days
     reviewed, has_review = days_of(cohort["last_review_date"])
     started, has_start = days_of(cohort["start_date"])
-    past = has_review & (reviewed <= today)
-    review = np.full(len(cohort), Review.NONE, dtype=np.int8)
-    review[has_review & ~past] = Review.IN_THE_FUTURE
-    review[past] = Review.OUT_OF_DATE
-    if rulebook.settings.first_year_counts_if_approved:
-        first_year = has_start & (today - started <= valid_days)
-        approved = is_value(cohort["panel_decision"], "approved")
-        review[first_year] = np.where(approved[first_year], Review.FIRST_YEAR_APPROVED, Review.FIRST_YEAR_NOT_APPROVED)
-    review[past & (today - reviewed <= valid_days)] = Review.DONE
-    return review
+    # Four facts make sixteen states: looking them up costs a fraction of writing each to its rows.
+    facts = [
+        has_review & (reviewed <= today),
+        has_review & (reviewed >= today - valid_days),
+        has_start & (started >= today - valid_days) & rulebook.settings.first_year_counts_if_approved,
+        is_value(cohort["panel_decision"], "approved"),
+    ]
+    states = [
+        _review_of(past=bool(n & 1), recent=bool(n & 2), first_year=bool(n & 4), approved=bool(n & 8))
+        for n in range(1 << len(facts))
+    ]
+    state = facts[0].view(np.uint8).copy()
+    for bit, fact in enumerate(facts[1:], start=1):
+        state |= fact.view(np.uint8) << np.uint8(bit)
+    return np.array(states, dtype=np.int8)[state]
+
+
+def _review_of(*, past: bool, recent: bool, first_year: bool, approved: bool) -> Review:
+    """State of a review: dated up to today (past), on or after the day from which reviews count (recent)."""
+    if past and recent:
+        return Review.DONE
+    if first_year:
+        return Review.FIRST_YEAR_APPROVED if approved else Review.FIRST_YEAR_NOT_APPROVED
+    if past:
+        return Review.OUT_OF_DATE
+    # What is dated, and not up to today, is recent too: it lies in the future.
+    return Review.IN_THE_FUTURE if recent else Review.NONE
 
 
 def _case_of(key: int, rulebook: Rulebook, as_of: date) -> _Case:
@@ -182,7 +210,7 @@ def _case_of(key: int, rulebook: Rulebook, as_of: date) -> _Case:
         held.add(REVIEW)
     return _Case(
         entry=entry,
-        in_force=entry is not None and _in_force(entry, as_of),
+        in_force=entry is not None and entry.in_force(as_of),
         held=frozenset(held),
         review=review,
         phase="ongoing" if key >> _ONGOING_AT & 1 else "start",
@@ -191,23 +219,19 @@ def _case_of(key: int, rulebook: Rulebook, as_of: date) -> _Case:
     )
 
 
-def _in_force(entry: Entry, as_of: date) -> bool:
-    begun = entry.effective_from is None or entry.effective_from <= as_of
-    return begun and (entry.effective_until is None or as_of <= entry.effective_until)
-
-
 def _decide(case: _Case, rulebook: Rulebook, as_of: date) -> _Decision:
     if case.entry is None or not case.in_force:
         return _not_listed(case, as_of)
     entry = case.entry
+    base_grade, approval = entry.graded
     applying = [
         upgrade
         for upgrade in entry.upgrade
         if case.held.issuperset(upgrade.all_of) and (not upgrade.any_of or case.held.intersection(upgrade.any_of))
     ]
     best = max(applying, key=lambda upgrade: upgrade.to, default=None)
-    grade = best.to if best else entry.base_grade
-    parts = [f"{entry.key}: base grade {entry.base_grade}"]
+    grade = best.to if best else base_grade
+    parts = [f"{entry.key}: base grade {base_grade}"]
     if best:
         first_year = REVIEW in (*best.all_of, *best.any_of) and case.review is Review.FIRST_YEAR_APPROVED
         note = " (first year, start approved by the panel)" if first_year else ""
@@ -222,10 +246,10 @@ def _decide(case: _Case, rulebook: Rulebook, as_of: date) -> _Decision:
     long_term = entry.term == "long" or (entry.term == "either" and case.repeated)
     return _Decision(
         grade=grade,
-        base_grade=entry.base_grade,
+        base_grade=base_grade,
         upgraded="yes" if best else "no",
         commissioned="routine",
-        prior_approval=getattr(entry.prior_approval, case.phase),
+        prior_approval=getattr(approval, case.phase),
         review_overdue="yes" if long_term and not case.review.counts else "no",
         reason=_sentence(parts, case, source_of(entry)),
     )

@@ -47,7 +47,10 @@ def serve_everyone(net: Network, pool: Pool) -> Supplies | None:
 
 
 def ration_one_source(net: Network, pool: Pool) -> tuple[Ration, Supplies] | None:
-    """Shares of a pool of one panel whose parts each draw on one set of products; None where that is not so."""
+    """Shares of a pool of one panel whose parts each draw on one set of products; None where that is not so.
+
+    None too where a cell of several classes is served in part.
+    """
     if len(pool.locations) != 1 or pool.reserve_mg:
         return None
     cls = pool.classes
@@ -69,6 +72,9 @@ def ration_one_source(net: Network, pool: Pool) -> tuple[Ration, Supplies] | Non
             at = members[net.stage[members] == stage]
             wanted = int(net.due_mg[at].sum())
             had = min(wanted, heap)
+            if 0 < had < wanted and len(at) > 1 and not net.by_class[stage]:
+                # Which of the cell's classes are served is then a matter of fewest switches.
+                return None
             given[at] = net.due_mg[at] if had == wanted else whole_shares(had, net.due_mg[at], np.zeros(len(at)))
             served[stage] += had
             least[stage] = min(least[stage], had / wanted) if wanted else least[stage]
@@ -130,8 +136,11 @@ def _settle(net: Network, cls: Ints, wanted: Ints, stock: Ints, *, may_switch: b
         free = np.where(net.choices[hub], left, 0)
         if int(free.sum()) < int(other[to].sum()):
             return None
-        same = np.zeros(len(to), dtype=np.int64)
-        line, product, mg = match(same, other[to], np.zeros(len(free), dtype=np.int64), free)
+        # The product of which most is left first, so that whole courses come out of few products.
+        plenty = np.argsort(-free, kind="stable")
+        one = np.zeros(max(len(to), len(free)), dtype=np.int64)
+        line, place, mg = match(one[: len(to)], other[to], one[: len(free)], free[plenty])
+        product = plenty[place]
         np.subtract.at(left, product, mg)
         parts.append(_line(cls[to[line]], product, mg))
     return _joined(parts, np.zeros(len(stock), dtype=np.int64))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
-from allocation.optimise.network import NONE, Network, Pool
+from allocation.optimise.network import NONE, Ints, Network, Pool
 from allocation.optimise.shelf import Drawn, Shelf, drawn_mg
 from allocation.rules import NATIONAL
 
@@ -31,6 +32,8 @@ class Offers:
     ----------
     switch_left_mg
         What each panel may still give as another product.
+    promised_mg
+        What later stages are planned to have, shape (pools, products). It is offered last, not withheld.
     """
 
     def __init__(self, net: Network, flows: pd.DataFrame, shelf: Shelf) -> None:
@@ -38,6 +41,8 @@ class Offers:
         limit = net.switch_limit_mg
         self.switch_left_mg = [_UNLIMITED] * net.n_panels if limit is None else limit.tolist()
         self._pool_of = {int(panel): pool for pool in net.pools for panel in pool.panels}
+        self._number = {pool.name: number for number, pool in enumerate(net.pools)}
+        self.promised_mg: Ints = np.zeros((len(net.pools), net.stock_mg.shape[1]), dtype=np.int64)
         self._places: dict[int, list[int]] = {}
         self._products: dict[int, list[int]] = {}
         place_of = {code: place for place, code in enumerate((*net.problem.panels, NATIONAL))}
@@ -75,7 +80,14 @@ class Offers:
             self._products[c] = others if own == NONE else [own, *others]
         return self._products[c]
 
-    def promised_mg(self, place: int, product: int) -> int:
+    def _by_plenty(self, c: int) -> list[int]:
+        """Products a class may take: its own, then those of which the most is not promised to later stages."""
+        in_reach = self.shelf.mg[self.places(c)].sum(axis=0)
+        spare = (in_reach - self.promised_mg[self._number[self.pool_of(c).name]]).tolist()
+        own = int(self.net.own[c])
+        return sorted(self.products(c), key=lambda product: (product != own, -spare[product], product))
+
+    def planned_from(self, place: int, product: int) -> int:
         """What the plan still sends from a place of a product."""
         return sum(sources.get(place, 0) for (_, p), sources in self._planned.items() if p == product)
 
@@ -125,7 +137,7 @@ class Offers:
         places = self.places(c)
         there = self.shelf.mg[places]
         in_reach = there.sum(axis=0)
-        for product in self.products(c):
+        for product in self._by_plenty(c):
             if in_reach[product] < need_mg or need_mg > self._may_give(c, product):
                 continue
             for place, mg in zip(places, there[:, product].tolist(), strict=True):
@@ -146,7 +158,7 @@ class Offers:
         go, so nobody is given less than somebody of the same need who comes later.
         """
         own = int(self.net.own[c])
-        by_product = {product: self._sources(c, product) for product in self.products(c)}
+        by_product = {product: self._sources(c, product) for product in self._by_plenty(c)}
         limit = min(self._may_give(c, NONE), need_mg)
         mine = by_product.get(own, []) if limit < need_mg else []
         others = [source for product, found in by_product.items() if not mine or product != own for source in found]

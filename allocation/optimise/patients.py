@@ -118,7 +118,7 @@ def serve_patients(
     service = Service(net, plan, Offers(net, plan.flows, shelf))
     rounding = []
     for stage in range(len(net.stages)):
-        service.serve([patient for patient in patients if net.stage[patient.c] == stage])
+        service.serve(stage, [patient for patient in patients if net.stage[patient.c] == stage])
         rounding.append(_rounding(service, stage, patients))
         if stage == 0:
             service.hold_reserve()
@@ -245,8 +245,13 @@ def _status(net: Network, patient: Patient) -> tuple[str, str]:
 
 def _vials(net: Network, drawn: Iterable[Drawn]) -> list[tuple[Any, ...]]:
     places = (*net.problem.panels, NATIONAL)
+    batches: dict[tuple[int, int, int, Any], int] = {}
+    for part in drawn:
+        batch = (part.place, part.product, part.vial_mg, part.expiry)
+        batches[batch] = batches.get(batch, 0) + part.vials
     return [
-        (places[part.place], net.product_codes[part.product], part.vial_mg, part.vials, part.expiry) for part in drawn
+        (places[place], net.product_codes[product], vial_mg, vials, expiry)
+        for (place, product, vial_mg, expiry), vials in batches.items()
     ]
 
 

@@ -142,9 +142,9 @@ def _objectives(
     for number, stage in enumerate(net.stages):
         of_pools = [result[number] for result in results]
         unmet = sum(result.due_mg - result.served_mg for result in of_pools)
-        values.append(StageValue(f"{stage.name}: unmet, g", unmet / MG_PER_G))
+        values.append(StageValue(f"{stage.name}: unmet, g", float(unmet) / MG_PER_G))
         least = min((result.least_fill for result in of_pools), default=1.0)
-        values.append(StageValue(f"{stage.name}: least share served", least))
+        values.append(StageValue(f"{stage.name}: least share served", float(least)))
         if number == 0 and wanted:
             values.append(StageValue("emergency reserve: not held, g", (wanted - held) / MG_PER_G))
     values.append(StageValue("given as another product, g", switched / MG_PER_G))

@@ -35,7 +35,9 @@ _DUAL_SHARE = 1e-6
 _WHOLE_MG = 1e-3
 # Milligrams: what a total may miss and still count as reached.
 _REACHED_MG = 1e-3
-_SAME_LEVEL = 1e-9
+# Milligrams: levels that differ by less for every unit are one level. Well below a milligram shared by all cells, so
+# whole milligrams that come of it still fit: what limits them is whole too.
+_SAME_LEVEL_MG = 1e-3
 # Grams: how far a settled amount may move in later solves, so that rounding never makes them infeasible.
 _PLAY_G = 1e-8
 _ROUNDING_MG = 1e-6
@@ -130,11 +132,19 @@ class _Shares:
     due_mg: Ints
     planned_mg: Ints
 
-    def share_out(self, units: Ints, total_mg: float, level: float) -> None:
-        """Give the cells of units that have one level their even share, in whole milligrams rounded down."""
+    def share_out(self, units: Ints, total_mg: float, level: float) -> float:
+        """Give the cells of units that have one level their even share, in whole milligrams rounded down.
+
+        Returns
+        -------
+        float
+            Their share of what is due: exact where they have a whole number of milligrams together, else ``level``.
+        """
         at = np.flatnonzero(np.isin(self.unit, units))
         due = self.due_mg[at]
         self.planned_mg[at] = whole_shares(total_mg, due, (level * due).astype(np.float64))
+        whole = round(total_mg)
+        return whole / int(due.sum()) if abs(total_mg - whole) <= _WHOLE_MG else level
 
 
 class _Counting:
@@ -179,9 +189,13 @@ def _stage(session: _Counting, columns: _Columns, members: Ints, unit_mg: Ints, 
     order = np.argsort(level, kind="stable")
     # Units settled at one level share a whole number of milligrams where stock alone limits them (the rank function
     # of the network is integral), so their rate is recovered as an exact fraction and no float decides a milligram.
-    for group in np.split(order, np.flatnonzero(np.diff(level[order]) > _SAME_LEVEL) + 1):
+    apart = np.diff(level[order]) * np.maximum(due_g[order[1:]], due_g[order[:-1]]) * MG_PER_G > _SAME_LEVEL_MG
+    groups = np.split(order, np.flatnonzero(apart) + 1)
+    rates = [
         shares.share_out(members[group], float(x[group].sum()) * MG_PER_G, float(level[group].mean()))
-    return StageResult(total_mg, served_mg, float(level.min()))
+        for group in groups
+    ]
+    return StageResult(total_mg, served_mg, min(rates))
 
 
 def _pin(session: _Counting, at: Ints | list[int], x: Floats) -> None:

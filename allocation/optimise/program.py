@@ -18,11 +18,11 @@ import numpy as np
 from allocation.errors import SolverError
 from allocation.optimise.direct import settle_alone, without_solver
 from allocation.optimise.linear import INFINITY, LinearProgram, OpenSession, Row, Solution
-from allocation.optimise.network import Floats, Ints, index_problem
+from allocation.optimise.network import Floats, Ints, Network, Pool, index_problem
 from allocation.optimise.plan import Plan, make_plan
-from allocation.optimise.priority import ration_by_program
+from allocation.optimise.priority import Ration, ration_by_program
 from allocation.optimise.problem import Problem
-from allocation.optimise.sourcing import source_by_program
+from allocation.optimise.sourcing import Supplies, source_by_program
 
 __all__ = ["SolverName", "open_session", "solve", "solver_title"]
 
@@ -128,6 +128,10 @@ class _Highs:
         self._costs[np.asarray(columns, dtype=np.int64)] = costs
         self._model.changeColsCost(len(self._columns), self._columns, self._costs)
         self._model.run()
+        if self._model.getModelStatus() != self._optimal:
+            # A start from the last basis can fail on numbers alone; a fresh one tells whether there is an optimum.
+            self._model.clearSolver()
+            self._model.run()
         status = self._model.getModelStatus()
         if status != self._optimal:
             raise SolverError(f"HiGHS proved no optimum; it says: {self._model.modelStatusToString(status)}")
@@ -238,7 +242,7 @@ def solve(problem: Problem, *, solver: SolverName = "highs") -> Plan:
         found = without_solver(net, pool)
         if found is None:
             ration = ration_by_program(net, pool, opener)
-            supply = settle_alone(net, pool, ration) or source_by_program(net, pool, ration, opener)
+            supply = settle_alone(net, pool, ration) or _sourced(net, pool, ration, opener)
             supply = replace(supply, programs=supply.programs + ration.programs)
             solved += 1
         else:
@@ -255,3 +259,17 @@ def solve(problem: Problem, *, solver: SolverName = "highs") -> Plan:
         parts=(len(net.pools) - solved, solved),
         seconds=perf_counter() - start,
     )
+
+
+def _sourced(net: Network, pool: Pool, ration: Ration, opener: OpenSession) -> Supplies:
+    """Products and places for what was rationed.
+
+    Where panels with limits on switching share stock, amounts need not be whole before rounding, and the last
+    milligram of a share may not be there: then each cell served in part goes without it.
+    """
+    try:
+        return source_by_program(net, pool, ration, opener)
+    except SolverError:
+        part = ration.cell_mg < net.cell_due_mg[ration.cells]
+        less = np.where(part, np.maximum(ration.cell_mg - 1, 0), ration.cell_mg)
+        return source_by_program(net, pool, replace(ration, cell_mg=less), opener)

@@ -75,8 +75,9 @@ class Service:
         for name, product, mg in zip(*(plan.reserve[column] for column in ("pool", "product", "mg")), strict=True):
             self.reserve_mg[pool_of[name], product_of[product]] += mg
 
-    def serve(self, patients: Sequence[Patient]) -> None:
+    def serve(self, stage: int, patients: Sequence[Patient]) -> None:
         """Serve everyone of one stage as far as vials go."""
+        self.offers.promised_mg = self._promised(stage)
         by_class: dict[int, list[Patient]] = {}
         for patient in patients:
             by_class.setdefault(patient.c, []).append(patient)
@@ -87,6 +88,15 @@ class Service:
         self._offer(
             waiting, lambda p: self.offers.part(p.c, p.due_mg, least_mg(self.net, p.grade, p.due_mg)), last=True
         )
+
+    def _promised(self, stage: int) -> Ints:
+        """What stages after one are planned to have, and after the first stage the reserve too."""
+        promised = self.reserve_mg.copy() if stage == 0 else np.zeros_like(self.reserve_mg)
+        for number, pool in enumerate(self.net.pools):
+            for c in pool.classes[self.net.stage[pool.classes] > stage].tolist():
+                for product, mg in self._lines.get(c, {}).items():
+                    promised[number, product] += mg
+        return promised
 
     def _as_planned(self, c: int, patients: list[Patient]) -> list[Patient]:
         lines = self._lines.get(c, {})
@@ -169,7 +179,7 @@ class Service:
         """Vials of a product that come to at least what is wanted, with the least above it, as far as they go."""
         shelf, drawn = self.offers.shelf, []
         places = pool.locations.tolist()
-        free = {place: int(shelf.mg[place, product]) - self.offers.promised_mg(place, product) for place in places}
+        free = {place: int(shelf.mg[place, product]) - self.offers.planned_from(place, product) for place in places}
         left = wanted_mg
         # What the plan sends to patients is touched last.
         spare = {place: max(mg, 0) for place, mg in free.items()}

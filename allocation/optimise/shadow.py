@@ -83,24 +83,29 @@ def _with_kilogram(net: Network, pool: Pool, product: int) -> Network:
 
 def _by_grade(net: Network, pool: Pool, opener: OpenSession) -> Ints:
     """Milligrams served of each grade, shape (grades,)."""
-    grade = net.grade[pool.classes]
     found = without_solver(net, pool)
     ration = ration_by_program(net, pool, opener) if found is None else found[0]
-    cell = np.searchsorted(ration.cells, net.cell[pool.classes])
-    lowest = np.full(len(ration.cells), _GRADES)
-    np.minimum.at(lowest, cell, grade)
-    if (lowest[cell] == grade).all():
-        return np.bincount(lowest, weights=ration.cell_mg, minlength=_GRADES).astype(np.int64)
+    if not _mixed(net, pool):
+        grade = np.zeros(len(ration.cells), dtype=np.int64)
+        grade[np.searchsorted(ration.cells, net.cell[pool.classes])] = net.grade[pool.classes]
+        return np.bincount(grade, weights=ration.cell_mg, minlength=_GRADES).astype(np.int64)
     # Within a cell of several grades it is the choice of products that says who is served.
     supplies = source_by_program(net, pool, ration, opener) if found is None else found[1]
     return np.bincount(net.grade[supplies.classes], weights=supplies.mg, minlength=_GRADES).astype(np.int64)
+
+
+def _mixed(net: Network, pool: Pool) -> bool:
+    """Whether some cell has classes of several grades."""
+    pairs = np.unique(np.stack([net.cell[pool.classes], net.grade[pool.classes]]), axis=1)
+    return bool(len(np.unique(pairs[0])) < pairs.shape[1])
 
 
 def _alike(net: Network, pool: Pool) -> Iterator[Ints]:
     """Products of a pool that somebody may take, in groups that are worth the same."""
     cls = pool.classes
     used = np.unique(net.choice[cls[net.choice[cls] >= 0]])
-    limited = net.switch_limit_mg is not None
+    # Whose product it is counts where switching is limited, and where it decides between grades.
+    limited = net.switch_limit_mg is not None or _mixed(net, pool)
     tied = cls[(net.own[cls] >= 0) & ((net.choice[cls] < 0) | limited)]
     own = np.zeros((0, net.stock_mg.shape[1]), dtype=np.bool_)
     if len(tied):

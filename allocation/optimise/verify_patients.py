@@ -244,7 +244,8 @@ def _priority_broken(rules: Rules, people: People, result: PatientResult) -> lis
         later = [person for person in staged if person.stage > stage]
         for person in later:
             for (place, product, size), count in person.vials:
-                free[pool_of[place]][product, size] += count
+                if place in pool_of:
+                    free[pool_of[place]][product, size] += count
         switched = _switched(person for person in staged if person.stage <= stage)
         waiting = [person for person in staged if person.stage == stage and person.lacking_mg]
         pools = {person.panel: rules.pool_of(person.panel) for person in waiting}

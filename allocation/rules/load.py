@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,12 +13,12 @@ from pydantic import BaseModel, ValidationError
 
 from allocation.errors import Fault, InputError
 from allocation.resources import package_data
-from allocation.rules.models import Rulebook, entry_key
+from allocation.rules.models import Rulebook, entry_key, first_overlap
 from allocation.rules.supply import PanelSet, ProductSet, TierSet
 
 __all__ = ["RULEBOOKS", "load_panels", "load_products", "load_rulebook", "load_tiers", "parse", "read_toml"]
 
-RULEBOOKS = {"nhs": "nhs_2021"}
+RULEBOOKS = {"nhs": "nhs_2021", "prairie": "prairie_2022"}
 """Rulebooks that come with igalloc, by the name used on the command line."""
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
@@ -100,9 +101,40 @@ def load_rulebook(name: str = "nhs") -> Rulebook:
         entries.extend(found)
         origin.extend([path] * (len(entries) - len(origin)))
     try:
-        return parse(Rulebook, {**head, "entry": entries}, str(folder / "rulebook.toml"))
+        rulebook = parse(Rulebook, {**head, "entry": _told_apart(entries, origin)}, str(folder / "rulebook.toml"))
     except InputError as error:
         raise InputError([_in_its_file(fault, entries, origin) for fault in error.faults]) from None
+    return rulebook
+
+
+def _told_apart(entries: list[Any], origin: list[Path]) -> list[Any]:
+    """The entries, refused by file and code where two of one code are in force on the same day.
+
+    Dates that are none, or in the wrong order, are left to the model, which names them.
+    """
+    places: dict[str, list[int]] = {}
+    for place, entry in enumerate(entries):
+        places.setdefault(_code_of(entry, place), []).append(place)
+    faults = []
+    for code, found in places.items():
+        spans = [_span_of(entries[place]) for place in found]
+        at = first_overlap([span for span in spans if span is not None]) if None not in spans else None
+        if at is not None:
+            source = str(origin[found[at]])
+            remedy = "Give each of them effective_from and effective_until, so that no day has two."
+            faults.append(Fault(source, "a code that does not stand more than once", column=code, remedy=remedy))
+    if faults:
+        raise InputError(faults)
+    return entries
+
+
+def _code_of(entry: dict[str, Any], place: int) -> str:
+    return entry_key(str(entry.get("indication", f"entry {place}")), str(entry.get("situation", "")))
+
+
+def _span_of(entry: dict[str, Any]) -> tuple[date, date] | None:
+    first, last = entry.get("effective_from", date.min), entry.get("effective_until", date.max)
+    return (first, last) if type(first) is date and type(last) is date else None
 
 
 def _in_its_file(fault: Fault, entries: list[Any], origin: list[Path]) -> Fault:
@@ -111,7 +143,7 @@ def _in_its_file(fault: Fault, entries: list[Any], origin: list[Path]) -> Fault:
     if at[0] != "entry" or len(at) == 1:
         return fault
     entry, rest = entries[int(at[1])], at[2:]
-    code = entry_key(str(entry.get("indication", f"entry {at[1]}")), str(entry.get("situation", "")))
+    code = _code_of(entry, int(at[1]))
     return replace(fault, source=str(origin[int(at[1])]), column=".".join([code, *rest]))
 
 

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from allocation.errors import Fault, InputError
-from allocation.rules.models import Assumption, Band, Entry, PriorApproval, Regimen, Rulebook, Upgrade
+from allocation.rules.models import Assumption, Entry, PriorApproval, Regimen, Rulebook, Upgrade, evidence_words
+from allocation.rules.pathway import PATHWAY_FACTS, PanelRule
+from allocation.rules.words import describe_regimen, describe_volumes
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "criteria_table", "describe_entry", "describe_regimen", "find_entry"]
+__all__ = [
+    "ASSUMPTION_COLUMNS",
+    "CATEGORY_COLUMNS",
+    "CATEGORY_WORDS",
+    "COLUMNS",
+    "PATHWAY_COLUMNS",
+    "STRENGTH_WORDS",
+    "assumptions_table",
+    "columns_of",
+    "criteria_table",
+    "describe_entry",
+    "describe_general",
+    "describe_regimen",
+    "find_entry",
+    "pathway_table",
+]
 
 COLUMNS = (
     "code",
@@ -25,15 +43,46 @@ COLUMNS = (
     "default_regimen",
     "section",
     "assumptions",
+    "effective_from",
+    "effective_until",
 )
-"""Columns of :func:`criteria_table`, in order."""
+"""Columns of :func:`criteria_table` for a rulebook of grades, in order."""
 
-_ROUTES = {"IV": "intravenously", "SC": "subcutaneously", "IM": "intramuscularly"}
-_WEIGHTS = {
-    "rulebook": "",
-    "actual": " of actual weight",
-    "booking": " of weight at booking",
-    "ideal": " of ideal weight",
+CATEGORY_COLUMNS = (
+    "code",
+    "title",
+    "specialty",
+    "category",
+    "strength",
+    "term",
+    "regimens",
+    "evidence",
+    "see",
+    "section",
+    "assumptions",
+    "effective_from",
+    "effective_until",
+)
+"""Columns of :func:`criteria_table` for a rulebook of categories, in order."""
+
+ASSUMPTION_COLUMNS = ("id", "kind", "title", "open_point", "ruling", "entries", "codes")
+"""Columns of :func:`assumptions_table`, in order."""
+
+PATHWAY_COLUMNS = ("rule", "status", "when", "meaning", "section", "assumption")
+"""Columns of :func:`pathway_table`, in order."""
+
+CATEGORY_WORDS = {"do": "do", "do_not_know": "do not know", "do_not_do": "do not do"}
+STRENGTH_WORDS = {
+    "recommended": "recommended",
+    "may_be_considered": "may be considered",
+    "insufficient_evidence": "insufficient evidence",
+    "discouraged": "generally discouraged",
+    "not_recommended": "not recommended",
+}
+_NO_REGIMEN = {
+    "dose_not_established": "no dose: the evidence is insufficient",
+    "dose_of_another_entry": "dosed as in the entries it refers to",
+    "none_printed": "no dose is printed",
 }
 _CONDITIONS = {
     "ig_dependent": "found dependent on immunoglobulin",
@@ -54,7 +103,7 @@ _CONDITIONS = {
 
 
 def find_entry(rulebook: Rulebook, code: str) -> Entry:
-    """The entry of ``indication`` or ``indication/situation``.
+    """The entry of ``indication`` or ``indication/situation``; of several dated ones the newest.
 
     Raises
     ------
@@ -63,9 +112,9 @@ def find_entry(rulebook: Rulebook, code: str) -> Entry:
         situations without saying which.
     """
     wanted = code.strip()
-    known = {entry.key: entry for entry in rulebook.entry}
-    if wanted in known:
-        return known[wanted]
+    found = rulebook.find(*wanted.split("/", 1))
+    if found is not None:
+        return found
     situations = rulebook.situations(wanted)
     if situations:
         choices = ", ".join(f"{wanted}/{situation}" for situation in situations)
@@ -75,33 +124,79 @@ def find_entry(rulebook: Rulebook, code: str) -> Entry:
     raise InputError(Fault("code", f"a code of rulebook {rulebook.id}", value=code, remedy=remedy))
 
 
+def columns_of(rulebook: Rulebook) -> tuple[str, ...]:
+    """Columns of the criteria table of a rulebook, by its kind."""
+    return COLUMNS if rulebook.kind == "grades" else CATEGORY_COLUMNS
+
+
 def criteria_table(rulebook: Rulebook) -> pd.DataFrame:
-    """One row for each indication and situation, in the order of the rulebook's files.
+    """One row for each entry, in the order of the rulebook's files: one for each indication and situation, and date.
 
     Returns
     -------
     pandas.DataFrame
-        Columns :data:`COLUMNS`; grades are whole numbers, all else is text.
+        Columns :data:`COLUMNS` or :data:`CATEGORY_COLUMNS`; grades are whole numbers, all else is text.
     """
     import pandas as pd
 
+    columns = columns_of(rulebook)
+    row = _graded_row if rulebook.kind == "grades" else _category_row
+    return pd.DataFrame([row(entry) for entry in rulebook.entry], columns=list(columns))
+
+
+def assumptions_table(rulebook: Rulebook, more: Iterable[Assumption] = ()) -> pd.DataFrame:
+    """Everything the document leaves open or contradicts, with how it was ruled: one row each.
+
+    Parameters
+    ----------
+    rulebook
+        Whose assumptions to list, those of its narrowed entries and those that touch no single entry alike.
+    more
+        Assumptions that stand elsewhere, the crosswalk's for example; they come last.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns :data:`ASSUMPTION_COLUMNS`, conflicts of the source first, then by id. ``kind`` is in plain words,
+        ``entries`` the number of entries touched and ``codes`` which, in the order of the rulebook.
+    """
+    import pandas as pd
+
+    touched: dict[str, list[str]] = {}
+    for entry in rulebook.entry:
+        for name in _assumption_ids(entry):
+            touched.setdefault(name, []).append(entry.key)
+
+    def row(assumption: Assumption) -> tuple[str | int, ...]:
+        codes = touched.get(assumption.id, [])
+        kind = assumption.kind.replace("_", " ")
+        told = (assumption.title, assumption.open_point, assumption.ruling)
+        return (assumption.id, kind, *told, len(codes), ", ".join(codes))
+
+    own = sorted(rulebook.assumption, key=lambda found: (found.kind != "source_conflict", found.id))
+    return pd.DataFrame([row(found) for found in (*own, *more)], columns=list(ASSUMPTION_COLUMNS))
+
+
+def pathway_table(rulebook: Rulebook) -> pd.DataFrame:
+    """The panel's pathway, one row a rule in the order in which they are tried; empty where there is none.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns :data:`PATHWAY_COLUMNS`; ``rule`` is a whole number, all else is text.
+    """
+    import pandas as pd
+
+    def conditions(rule: PanelRule) -> str:
+        asked: dict[str, tuple[str, ...]] = {fact: getattr(rule, fact) for fact in PATHWAY_FACTS}
+        told = [f"{fact} is {' or '.join(values)}" for fact, values in asked.items() if values]
+        return "; ".join(told).replace("_", " ") or "all others"
+
     rows = [
-        (
-            entry.key,
-            entry.title,
-            entry.specialty,
-            entry.term,
-            entry.base_grade,
-            _highest_grade(entry),
-            "; ".join(_upgrade_words(upgrade) for upgrade in entry.upgrade),
-            _approval_words(entry.prior_approval),
-            _default_words(entry),
-            entry.section,
-            ", ".join(sorted(_assumption_ids(entry))),
-        )
-        for entry in rulebook.entry
+        (place, rule.status, conditions(rule), rule.meaning, rule.section, rule.assumption)
+        for place, rule in enumerate(rulebook.panel_rule, start=1)
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(PATHWAY_COLUMNS))
 
 
 def describe_entry(rulebook: Rulebook, code: str) -> dict[str, Any]:
@@ -118,7 +213,7 @@ def describe_entry(rulebook: Rulebook, code: str) -> dict[str, Any]:
     -------
     dict
         Text, numbers, lists and dicts only. ``regimens`` carry their figures and, under ``words``, a sentence;
-        ``assumptions`` carry their full texts.
+        ``assumptions`` carry their full texts, ``evidence`` the meaning of its codes.
 
     Raises
     ------
@@ -132,23 +227,21 @@ def describe_entry(rulebook: Rulebook, code: str) -> dict[str, Any]:
         "indication": entry.indication,
         "situation": entry.situation,
         "title": entry.title,
+        "also_called": list(entry.also_called),
+        "includes": list(entry.includes),
         "specialty": entry.specialty,
-        "term": entry.term,
-        "base_grade": entry.base_grade,
-        "highest_grade": _highest_grade(entry),
-        "upgrades": [
-            {**upgrade.model_dump(mode="json"), "words": _upgrade_words(upgrade)} for upgrade in entry.upgrade
-        ],
-        "prior_approval": {
-            **entry.prior_approval.model_dump(mode="json"),
-            "words": _approval_words(entry.prior_approval),
-        },
+        "term": entry.term or "",
+        **_dates(entry),
+        "other_dates": [_dates(other) for other in rulebook.dated(entry.key) if other is not entry],
+        **(_grade_facts(entry) if rulebook.kind == "grades" else _category_facts(entry, rulebook)),
         "alternatives": list(entry.alternatives),
         "selection": list(entry.selection),
         "exclusion": list(entry.exclusion),
         "outcome_measures": list(entry.outcome_measures),
+        "harms": list(entry.harms),
         "notes": list(entry.notes),
-        "default_regimen": _default_words(entry),
+        "see": list(entry.see),
+        **({"default_regimen": _default_words(entry)} if entry.regimen else {}),
         "regimens": [_regimen_facts(regimen) for regimen in entry.regimen],
         "source": {"rulebook": rulebook.id, "version": rulebook.version, "document": rulebook.document}
         | {"section": entry.section},
@@ -156,18 +249,73 @@ def describe_entry(rulebook: Rulebook, code: str) -> dict[str, Any]:
     }
 
 
-def describe_regimen(regimen: Regimen) -> str:
-    """One regimen in plain words, with its units; where the source prints a range, what is used of it.
+def describe_general(rulebook: Rulebook) -> dict[str, Any]:
+    """The general statements of a rulebook, ready for JSON; empty where it has none."""
+    return {} if rulebook.general is None else rulebook.general.model_dump(mode="json")
 
-    Examples
-    --------
-    >>> describe_regimen(Regimen(id="gbs", purpose="single", basis="g_per_kg", dose_use=2, days_use=5))
-    '2 g/kg over 5 days, intravenously'
-    """
-    parts = [_amount(regimen) + _days(regimen) + _caps(regimen), _ROUTES[regimen.route], _repeats(regimen)]
-    parts.append(_ages(regimen))
-    text = ", ".join(part for part in parts if part)
-    return f"{text} (when: {regimen.when})" if regimen.when else text
+
+def _graded_row(entry: Entry) -> tuple[Any, ...]:
+    base_grade, approval = entry.graded
+    return (
+        entry.key,
+        entry.title,
+        entry.specialty,
+        entry.term,
+        base_grade,
+        _highest_grade(entry),
+        "; ".join(_upgrade_words(upgrade) for upgrade in entry.upgrade),
+        _approval_words(approval),
+        _default_words(entry),
+        entry.section,
+        ", ".join(sorted(_assumption_ids(entry))),
+        *_dates(entry).values(),
+    )
+
+
+def _category_row(entry: Entry) -> tuple[Any, ...]:
+    return (
+        entry.key,
+        entry.title,
+        entry.specialty,
+        CATEGORY_WORDS[entry.category or ""],
+        STRENGTH_WORDS[entry.strength or ""],
+        entry.term or "",
+        "; ".join(describe_regimen(regimen) for regimen in entry.regimen)
+        or _NO_REGIMEN.get(entry.no_regimen_because or "", ""),
+        "; ".join(entry.evidence),
+        ", ".join(entry.see),
+        entry.section,
+        ", ".join(sorted(_assumption_ids(entry))),
+        *_dates(entry).values(),
+    )
+
+
+def _grade_facts(entry: Entry) -> dict[str, Any]:
+    base_grade, approval = entry.graded
+    return {
+        "base_grade": base_grade,
+        "highest_grade": _highest_grade(entry),
+        "upgrades": [
+            {**upgrade.model_dump(mode="json"), "words": _upgrade_words(upgrade)} for upgrade in entry.upgrade
+        ],
+        "prior_approval": {**approval.model_dump(mode="json"), "words": _approval_words(approval)},
+    }
+
+
+def _category_facts(entry: Entry, rulebook: Rulebook) -> dict[str, Any]:
+    return {
+        "category": {"code": entry.category, "words": CATEGORY_WORDS[entry.category or ""]},
+        "strength": {"code": entry.strength, "words": STRENGTH_WORDS[entry.strength or ""]},
+        "evidence": [
+            {"code": text, "words": {word: rulebook.evidence_code[word] for word in evidence_words(text)}}
+            for text in entry.evidence
+        ],
+        "revision": entry.revision,
+        "review": list(entry.review),
+        "review_first_by_months": entry.review_first_by_months,
+        "review_every_months": entry.review_every_months,
+        "no_regimen_because": _NO_REGIMEN.get(entry.no_regimen_because or "", ""),
+    }
 
 
 def _near(wanted: str, rulebook: Rulebook) -> list[str]:
@@ -177,91 +325,18 @@ def _near(wanted: str, rulebook: Rulebook) -> list[str]:
         for word in filter(None, dict.fromkeys((entry.key, entry.indication, entry.situation))):
             words.setdefault(word, []).append(entry.key)
     found = difflib.get_close_matches(wanted.replace("-", "_").replace(" ", "_"), list(words), n=3, cutoff=0.6)
-    by_title = [entry.key for entry in rulebook.entry if wanted and wanted in entry.title.lower()]
-    return list(dict.fromkeys([*(key for word in found for key in words[word]), *by_title]))[:5]
+    by_title = [entry.key for entry in rulebook.entry if wanted and any(wanted in name for name in _names(entry))]
+    sent_on = [
+        code
+        for reference in rulebook.cross_reference
+        if wanted and any(wanted in name.lower() for name in (reference.name, *reference.includes))
+        for code in reference.see
+    ]
+    return list(dict.fromkeys([*(key for word in found for key in words[word]), *by_title, *sent_on]))[:5]
 
 
-def _number(value: float) -> str:
-    return f"{value:.10g}"
-
-
-def _range(low: float | None, high: float | None, use: float, unit: str) -> str:
-    """``1 to 2 g/kg (1.5 used)``; only what differs is said."""
-    if low is None and high is None:
-        return f"{_number(use)} {unit}"
-    printed = f"up to {_number(high or use)}" if low is None else f"{_number(low)} to {_number(high or use)}"
-    if low is not None and low == high:
-        printed = _number(low)
-    return f"{printed} {unit} ({_number(use)} used)" if (low, high) != (use, use) else f"{printed} {unit}"
-
-
-def _amount(regimen: Regimen) -> str:
-    if regimen.basis in ("g_by_age", "g_by_weight"):
-        unit = "years" if regimen.basis == "g_by_age" else "kg"
-        return "; ".join(f"{_number(band.dose)} g {_band_words(band, unit)}" for band in regimen.bands)
-    unit = {"g_per_kg": "g/kg", "g": "g", "ml_per_kg": "ml/kg", "iu": "IU"}[regimen.basis]
-    text = _range(regimen.dose_low, regimen.dose_high, regimen.dose_use or 0.0, unit)
-    if regimen.concentration_g_per_ml is not None:
-        text += f" of a {_number(regimen.concentration_g_per_ml * 100)} % product"
-    if regimen.basis == "iu":
-        text += " of a specific immunoglobulin"
-    return text + (_WEIGHTS[regimen.weight_basis] if regimen.basis in ("g_per_kg", "ml_per_kg") else "")
-
-
-def _band_words(band: Band, unit: str) -> str:
-    if band.below is None:
-        return f"from {_number(band.from_)} {unit}"
-    if band.from_ == 0:
-        return f"below {_number(band.below)} {'year' if unit == 'years' and band.below == 1 else unit}"
-    return f"from {_number(band.from_)} to below {_number(band.below)} {unit}"
-
-
-def _days(regimen: Regimen) -> str:
-    low, high, use = regimen.days_low, regimen.days_high, regimen.days_use
-    if regimen.per == "day":
-        return f" a day for {_range(low, high, use, 'days' if (high or use) > 1 else 'day')}"
-    return f" over {_range(low, high, use, 'days')}" if (high or use) > 1 else ""
-
-
-def _caps(regimen: Regimen) -> str:
-    caps = ((regimen.cap_g_per_course, "at a time"), (regimen.cap_g_per_week, "a week"))
-    said = [f"{_number(cap)} g {of}" for cap, of in caps if cap is not None]
-    return f", at most {' and '.join(said)}" if said else ""
-
-
-def _repeats(regimen: Regimen) -> str:
-    gestation = _gestation(regimen)
-    if gestation:
-        return gestation
-    interval = ""
-    if regimen.interval_weeks_use is not None:
-        low, high, use = regimen.interval_weeks_low, regimen.interval_weeks_high, regimen.interval_weeks_use
-        interval = _range(low, high, use, "weeks")
-    if regimen.open_ended:
-        return f"every {'week' if interval == '1 weeks' else interval} for as long as it helps"
-    if (regimen.courses_high or regimen.courses_use or 1) > 1:
-        courses = _range(regimen.courses_low, regimen.courses_high, regimen.courses_use or 1, "courses")
-        return f"{courses} {interval} apart"
-    return ""
-
-
-def _gestation(regimen: Regimen) -> str:
-    said = []
-    weeks = [str(week) for week in regimen.gestation_weeks]
-    if weeks:
-        listed = weeks[0] if len(weeks) == 1 else f"{', '.join(weeks[:-1])} and {weeks[-1]}"
-        said.append(f"in {'week' if len(weeks) == 1 else 'weeks'} {listed} of pregnancy")
-    if regimen.weekly_from_gestation_week is not None:
-        until = "delivery" if regimen.until_gestation_week is None else f"week {regimen.until_gestation_week}"
-        said.append(f"weekly from week {regimen.weekly_from_gestation_week} of pregnancy to {until}")
-    return " and ".join(said)
-
-
-def _ages(regimen: Regimen) -> str:
-    low, high = regimen.age_from_years, regimen.age_below_years
-    said = [f"from {_number(low)}" if low is not None else "", f"below {_number(high)}" if high is not None else ""]
-    text = " and ".join(part for part in said if part)
-    return f"aged {text} years" if text else ""
+def _names(entry: Entry) -> list[str]:
+    return [name.lower() for name in (entry.title, *entry.also_called, *entry.includes)]
 
 
 def _upgrade_words(upgrade: Upgrade) -> str:
@@ -280,14 +355,23 @@ def _approval_words(approval: PriorApproval) -> str:
 
 def _default_words(entry: Entry) -> str:
     start, ongoing = entry.default_regimens("start"), entry.default_regimens("ongoing")
+    if not start or not ongoing:
+        return "; ".join(describe_regimen(regimen) for regimen in start or ongoing)
     first = "; ".join(describe_regimen(regimen) for regimen in start)
     if start == ongoing:
         return first
     return f"start: {first}; ongoing: {'; '.join(describe_regimen(regimen) for regimen in ongoing)}"
 
 
+def _dates(entry: Entry) -> dict[str, str]:
+    """First and last day of an entry as ISO text, blank where it has none."""
+    days = {"effective_from": entry.effective_from, "effective_until": entry.effective_until}
+    return {name: day.isoformat() if day else "" for name, day in days.items()}
+
+
 def _highest_grade(entry: Entry) -> int:
-    return max((entry.base_grade, *(upgrade.to for upgrade in entry.upgrade)))
+    base_grade, _ = entry.graded
+    return max((base_grade, *(upgrade.to for upgrade in entry.upgrade)))
 
 
 def _assumption_ids(entry: Entry) -> set[str]:
@@ -302,4 +386,5 @@ def _assumption_facts(assumption: Assumption) -> dict[str, Any]:
 
 def _regimen_facts(regimen: Regimen) -> dict[str, Any]:
     facts = regimen.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return {"words": describe_regimen(regimen), **facts}
+    volumes = {"volumes": describe_volumes(regimen)} if regimen.product_volume else {}
+    return {"words": describe_regimen(regimen), **volumes, **facts}

@@ -1,8 +1,4 @@
-"""What can go wrong, or right again, with supply and demand: one model a kind.
-
-Weeks count from 0, the first week of the run. A disruption starts on the first day of ``start_week`` and ends
-before the first day of ``start_week + weeks``.
-"""
+"""What can go wrong, or right again, with supply and demand: one model a kind."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from allocation.scenario.base import Code, Model
+from allocation.scenario.happening import Happening, Share, Weeks, Weight, lasting, percent
 
 __all__ = [
     "BatchRecall",
@@ -18,31 +15,17 @@ __all__ = [
     "Disruption",
     "HasDisruptions",
     "ImportDelay",
+    "NewIndication",
     "OutputCut",
     "OutputRise",
+    "PlasmaFall",
+    "ProductSwitchLimit",
+    "QualityHold",
     "SupplierWithdrawal",
 ]
 
-Week = Annotated[int, Field(ge=0)]
-Weeks = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Weight = Annotated[float, Field(ge=0)]
 
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.4g} %"
-
-
-def _lasting(weeks: int) -> str:
-    return f"for {weeks} week{'' if weeks == 1 else 's'}"
-
-
-class _Common(Model):
-    start_week: Week
-    text: str = ""
-
-
-class OutputCut(_Common):
+class OutputCut(Happening):
     """All makers together send out a fraction less of what they contracted.
 
     The weights make it uneven: a product's cut is the fraction times its weight over the mean weight of all
@@ -65,10 +48,10 @@ class OutputCut(_Common):
     def describe(self) -> str:
         """One sentence for a chart or a log."""
         uneven = ", uneven by product" if self.weight_by_product or self.weight_by_maker else ""
-        return self.text or f"Output of all makers down by {_percent(self.fraction)} {_lasting(self.weeks)}{uneven}"
+        return self.text or f"Output of all makers down by {percent(self.fraction)} {lasting(self.weeks)}{uneven}"
 
 
-class OutputRise(_Common):
+class OutputRise(Happening):
     """All makers together send out a fraction more than they contracted; weights as for :class:`OutputCut`."""
 
     kind: Literal["output_rise"]
@@ -84,10 +67,10 @@ class OutputRise(_Common):
 
     def describe(self) -> str:
         """One sentence for a chart or a log."""
-        return self.text or f"Output of all makers up by {_percent(self.fraction)} {_lasting(self.weeks)}"
+        return self.text or f"Output of all makers up by {percent(self.fraction)} {lasting(self.weeks)}"
 
 
-class SupplierWithdrawal(_Common):
+class SupplierWithdrawal(Happening):
     """One maker, or some of its products, leaves; for good where ``weeks`` is not given."""
 
     kind: Literal["supplier_withdrawal"]
@@ -103,10 +86,10 @@ class SupplierWithdrawal(_Common):
     def describe(self) -> str:
         """One sentence for a chart or a log."""
         what = f"{self.maker} ({', '.join(self.products)})" if self.products else self.maker
-        return self.text or f"{what} supplies nothing {'from now on' if self.weeks is None else _lasting(self.weeks)}"
+        return self.text or f"{what} supplies nothing {'from now on' if self.weeks is None else lasting(self.weeks)}"
 
 
-class BatchRecall(_Common):
+class BatchRecall(Happening):
     """A share of all batches of some products, in stock and on the road, must be destroyed."""
 
     kind: Literal["batch_recall"]
@@ -125,10 +108,10 @@ class BatchRecall(_Common):
 
     def describe(self) -> str:
         """One sentence for a chart or a log."""
-        return self.text or f"Recall: {_percent(self.fraction)} of all stock of {', '.join(self.products)} destroyed"
+        return self.text or f"Recall: {percent(self.fraction)} of all stock of {', '.join(self.products)} destroyed"
 
 
-class ImportDelay(_Common):
+class ImportDelay(Happening):
     """What is sent out while it lasts takes longer to arrive; of all makers where none is named."""
 
     kind: Literal["import_delay"]
@@ -144,10 +127,10 @@ class ImportDelay(_Common):
     def describe(self) -> str:
         """One sentence for a chart or a log."""
         whose = ", ".join(self.makers) if self.makers else "all makers"
-        return self.text or f"Deliveries of {whose} take {self.extra_days:g} days longer {_lasting(self.weeks)}"
+        return self.text or f"Deliveries of {whose} take {self.extra_days:g} days longer {lasting(self.weeks)}"
 
 
-class DemandSurge(_Common):
+class DemandSurge(Happening):
     """A fraction more acute patients while it lasts; with ``applies_to = "all"`` long-term patients too.
 
     Long-term patients come on top of those there are: over the weeks of the surge, evenly, as many new ones start
@@ -167,11 +150,117 @@ class DemandSurge(_Common):
     def describe(self) -> str:
         """One sentence for a chart or a log."""
         who = "acute patients" if self.applies_to == "acute" else "acute and new long-term patients"
-        return self.text or f"{_percent(self.fraction)} more {who} {_lasting(self.weeks)}"
+        return self.text or f"{percent(self.fraction)} more {who} {lasting(self.weeks)}"
+
+
+class PlasmaFall(Happening):
+    """Less plasma is collected; makers send out less when what was collected then would have been ready.
+
+    The fall of output starts ``arrives_after_weeks`` after ``start_week`` and lasts as long as that of collection.
+    Output from plasma of the United Kingdom does not fall with it. Weights as for :class:`OutputCut`.
+    """
+
+    kind: Literal["plasma_fall"]
+    weeks: Weeks
+    fraction: Share
+    arrives_after_weeks: Annotated[int, Field(ge=1)]
+    weight_by_product: dict[str, Weight] = {}
+    weight_by_maker: dict[str, Weight] = {}
+
+    @property
+    def from_week(self) -> int:
+        """Week in which output begins to fall."""
+        return self.start_week + self.arrives_after_weeks
+
+    @property
+    def size(self) -> float:
+        """Share of all contracted output lost."""
+        return self.fraction
+
+    def describe(self) -> str:
+        """One sentence for a chart or a log."""
+        return self.text or (
+            f"Plasma collection down by {percent(self.fraction)} {lasting(self.weeks)}, "
+            f"felt {self.arrives_after_weeks} weeks later"
+        )
+
+
+class NewIndication(Happening):
+    """A new group of long-term patients begins treatment, evenly over these weeks, and stays.
+
+    There are ``fraction`` as many as all long-term patients at the start of the run. Each has the regimen of a
+    patient drawn from those with the indication ``like``, and ``grade``; they are counted under that indication.
+    """
+
+    kind: Literal["new_indication"]
+    weeks: Weeks
+    fraction: Annotated[float, Field(gt=0)]
+    like: Code
+    grade: Annotated[int, Field(ge=0, le=4)]
+
+    @property
+    def size(self) -> float:
+        """New patients as a share of all at the start."""
+        return self.fraction
+
+    def describe(self) -> str:
+        """One sentence for a chart or a log."""
+        return self.text or (
+            f"New indication of grade {self.grade}, treated like {self.like}: "
+            f"{percent(self.fraction)} more patients within {self.weeks} weeks"
+        )
+
+
+class QualityHold(Happening):
+    """A share of the stock of some products, and of what is on the road, may not be used until the hold ends.
+
+    What expires meanwhile is lost. The makers' output goes on; a pause of it is a supplier withdrawal with weeks.
+    """
+
+    kind: Literal["quality_hold"]
+    weeks: Weeks
+    products: tuple[Code, ...] = Field(min_length=1)
+    fraction: Share = 1.0
+
+    @property
+    def size(self) -> float:
+        """Share of the products' stock held."""
+        return self.fraction
+
+    def describe(self) -> str:
+        """One sentence for a chart or a log."""
+        what = ", ".join(self.products)
+        return self.text or f"Quality hold: {percent(self.fraction)} of all stock of {what} {lasting(self.weeks)}"
+
+
+class ProductSwitchLimit(Happening):
+    """No tier allows more than this share of a panel's grams due to be given as another product than the own."""
+
+    kind: Literal["product_switch_limit"]
+    weeks: Weeks
+    fraction: Annotated[float, Field(ge=0, le=1)]
+
+    @property
+    def size(self) -> float:
+        """Share of the grams due that may be switched."""
+        return self.fraction
+
+    def describe(self) -> str:
+        """One sentence for a chart or a log."""
+        return self.text or f"At most {percent(self.fraction)} of grams due may be switched {lasting(self.weeks)}"
 
 
 Disruption = Annotated[
-    OutputCut | OutputRise | SupplierWithdrawal | BatchRecall | ImportDelay | DemandSurge,
+    OutputCut
+    | OutputRise
+    | PlasmaFall
+    | SupplierWithdrawal
+    | BatchRecall
+    | QualityHold
+    | ImportDelay
+    | DemandSurge
+    | NewIndication
+    | ProductSwitchLimit,
     Field(discriminator="kind"),
 ]
 
@@ -184,7 +273,7 @@ class HasDisruptions(Model):
     @model_validator(mode="after")
     def _weights_leave_something(self) -> Self:
         for one in self.disruption:
-            if isinstance(one, OutputCut | OutputRise):
+            if isinstance(one, OutputCut | OutputRise | PlasmaFall):
                 for name in ("weight_by_product", "weight_by_maker"):
                     weights = getattr(one, name)
                     if weights and not any(weights.values()):

@@ -1,7 +1,8 @@
 """Reading scenarios: a file, and the one it extends. The only place of this package that opens files.
 
-Tables are merged key by key, a value of the extending file winning. The list of disruptions is replaced as a
-whole; sources and assumptions are joined by their id, so a scenario keeps those it does not restate.
+Tables are merged key by key, a value of the extending file winning. The lists of disruptions and of mitigations are
+each replaced as a whole; sources and assumptions are joined by their id, so a scenario keeps those it does not
+restate.
 """
 
 from __future__ import annotations
@@ -54,7 +55,13 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
 
 
 def with_run(
-    scenario: Scenario, *, weeks: int | None = None, replications: int | None = None, seed: int | None = None
+    scenario: Scenario,
+    *,
+    weeks: int | None = None,
+    replications: int | None = None,
+    seed: int | None = None,
+    precision: Mapping[str, float] | None = None,
+    most_replications: int | None = None,
 ) -> Scenario:
     """The scenario with other settings of its run; None leaves one as it is.
 
@@ -63,7 +70,13 @@ def with_run(
     InputError
         Where a value is out of range.
     """
-    given = {"weeks": weeks, "replications": replications, "seed": seed}
+    given: dict[str, object] = {
+        "weeks": weeks,
+        "replications": replications,
+        "seed": seed,
+        "precision": precision,
+        "most_replications": most_replications,
+    }
     changed = {key: value for key, value in given.items() if value is not None}
     data = scenario.model_dump()
     data["run"] |= changed
@@ -72,10 +85,17 @@ def with_run(
     except ValidationError as error:
         raise InputError(
             [
-                Fault(f"--{item['loc'][-1]}" if item["loc"] else scenario.name, item["msg"], value=str(item["input"]))
+                Fault(_option(item["loc"], scenario.name), item["msg"], value=str(item["input"]))
                 for item in error.errors()
             ]
         ) from None
+
+
+def _option(location: tuple[str | int, ...], otherwise: str) -> str:
+    if len(location) < 2:
+        return otherwise
+    # A key of the precision asked for is told with the option it came by.
+    return f"--{str(location[1]).replace('_', '-')}" + "".join(f" {part}" for part in location[2:])
 
 
 def _locate(name: str, named_in: str, beside: Path | None) -> Path:
@@ -226,4 +246,8 @@ def _has(data: Any, location: tuple[str | int, ...]) -> bool:
     return True
 
 
-_KINDS = frozenset(_kind(model) for model in _models_in(Scenario.model_fields["disruption"].annotation))
+_KINDS = frozenset(
+    _kind(model)
+    for part in ("disruption", "mitigation")
+    for model in _models_in(Scenario.model_fields[part].annotation)
+)

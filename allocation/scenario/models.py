@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from allocation.scenario.base import Code, Confidence, Model
 from allocation.scenario.disruptions import HasDisruptions
+from allocation.scenario.mitigations import HasMitigations
 
 __all__ = ["Assumption", "Controller", "Demand", "LeadTime", "Run", "Scenario", "Source", "Supply"]
 
@@ -22,12 +23,18 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Run(Model):
-    """How long and how often, and the day on which week 0 begins."""
+    """How long and how often, and the day on which week 0 begins.
+
+    With ``precision`` more replications are played, up to ``most_replications``, until the 95 % interval of the mean of
+    each outcome named is no wider than the number given, to each side, in the outcome's own unit.
+    """
 
     as_of: date
     weeks: Annotated[int, Field(ge=1, le=1040)]
     replications: Annotated[int, Field(ge=1, le=100_000)]
     seed: Annotated[int, Field(ge=0)]
+    precision: dict[Code, Positive] = {}
+    most_replications: Annotated[int, Field(ge=1, le=100_000)] = 1000
 
 
 class LeadTime(Model):
@@ -111,7 +118,7 @@ class Assumption(Model):
     keys: tuple[str, ...] = ()
 
 
-class Scenario(HasDisruptions):
+class Scenario(HasDisruptions, HasMitigations):
     """A whole scenario, resolved: everything that decides a run except patients and rules."""
 
     name: Code

@@ -10,16 +10,27 @@ from allocation.errors import VerificationError
 from allocation.quantities import DAYS_PER_WEEK
 from allocation.rules import NATIONAL
 from allocation.rules.supply import Tier
-from allocation.scenario import BatchRecall, DemandSurge, Disruption, ImportDelay
+from allocation.scenario import (
+    BatchRecall,
+    DemandSurge,
+    Disruption,
+    ImportDelay,
+    Mitigation,
+    NewIndication,
+    PlasmaExchange,
+    QualityHold,
+    Weaning,
+)
 from allocation.seeds import stream
 from allocation.simulation.allocate import Waiting, allocate_week
 from allocation.simulation.bedside import serve_acute
 from allocation.simulation.controller import TierController
 from allocation.simulation.demand import Bools, Floats, Ints, draw_arrivals, draw_long_term, join
+from allocation.simulation.happenings import Happenings, draw_happenings, has_indication, route_use
 from allocation.simulation.record import Recorder
 from allocation.simulation.state import State
 from allocation.simulation.stock import Ledger
-from allocation.simulation.supply import lead_days, output_factor, share_out, tied_use
+from allocation.simulation.supply import lead_days, share_out, tied_use
 from allocation.simulation.world import World
 
 __all__ = ["Country", "NationalWeek", "Shipment"]
@@ -71,7 +82,7 @@ class Country:
     national: list[NationalWeek] = field(init=False, default_factory=list)
     in_transit_mg: Ints = field(init=False)
     _held: dict[int, Ints] = field(init=False, default_factory=dict)
-    _active: dict[int, Disruption] = field(init=False, default_factory=dict)
+    happenings: Happenings = field(init=False)
     _use: dict[int, Floats] = field(init=False, default_factory=dict)
     _luck: dict[str, np.random.Generator] = field(init=False, default_factory=dict)
     _arrivals: Ints = field(init=False)
@@ -89,9 +100,12 @@ class Country:
         columns = (opening.place, opening.product, opening.mg, opening.expiry_day)
         for place, product, mg, expiry_day in zip(*(column.tolist() for column in columns), strict=True):
             self.ledger.open_with(place, product, expiry_day=expiry_day, mg=mg)
-        surges = [one for one in scenario.disruption if isinstance(one, DemandSurge)]
+        every = draw_happenings(scenario, seed=self.seed, replication=self.replication)
+        self.happenings = Happenings(every, disruptions=len(scenario.disruption))
+        surges = list(self.happenings.of(DemandSurge))
+        new = list(self.happenings.of(NewIndication))
         drawn = {"seed": self.seed, "replication": self.replication, "days": world.days}
-        long_term = draw_long_term(world.start, scenario.demand, surges, **drawn)
+        long_term = draw_long_term(world.start, scenario.demand, surges, **drawn, new=new, entries=world.places.entries)
         acute = draw_arrivals(world.acute, world.places, scenario.demand, surges, **drawn)
         self.state = State(join(long_term, acute), self.record)
         self._arrivals = len(long_term) + np.searchsorted(acute.first_due_day, np.arange(world.days + 1))
@@ -99,19 +113,49 @@ class Country:
 
     # -------------------------------------------------------------- supply
 
-    def begin(self, number: int, disruption: Disruption, day: int) -> None:
-        """A disruption of the scenario begins."""
-        self.record.log(day, "disruption_start", text=disruption.describe())
-        self._active[number] = disruption
-        if isinstance(disruption, BatchRecall):
-            for code in disruption.products:
+    def begin(self, number: int, one: Disruption | Mitigation, day: int) -> None:
+        """Something of the scenario begins."""
+        self.record.log(day, f"{self.happenings.name(number)[0]}_start", text=one.describe())
+        self.happenings.active[number] = one
+        if isinstance(one, BatchRecall | QualityHold):
+            for code in one.products:
                 product = self.world.places.products.index(code)
                 for place in range(len(self.ledger.usable)):
-                    self._log_destroyed(day, place, product, self.ledger.destroy(place, product, disruption.fraction))
+                    if isinstance(one, QualityHold):
+                        self.ledger.hold(number, place, product, one.fraction)
+                    else:
+                        self._log_destroyed(day, place, product, self.ledger.destroy(place, product, one.fraction))
+        if isinstance(one, Weaning):
+            self._wean(number, one, day)
+        self._measures_changed()
 
     def end(self, number: int, day: int) -> None:
-        """A disruption ends."""
-        self.record.log(day, "disruption_end", text=self._active.pop(number).describe())
+        """Something of the scenario ends."""
+        one = self.happenings.active.pop(number)
+        self.record.log(day, f"{self.happenings.name(number)[0]}_end", text=one.describe())
+        if isinstance(one, QualityHold):
+            self.ledger.release(number)
+        self._measures_changed()
+
+    def _measures_changed(self) -> None:
+        """What falls due, and what is ordered for it, follows what is in force."""
+        state, world = self.state, self.world
+        luck = (self.seed, self.replication)
+        state.course_mg = self.happenings.courses(state.people, world.products, world.places.entries, luck)
+        state.interval_days = self.happenings.intervals(state.people, state.grade)
+        self.tier = self.happenings.tier(world.tiers.of(self.controller.tier))
+        self._use = {}
+
+    def _stream(self, number: int, *purpose: str | int) -> np.random.Generator:
+        return stream(self.seed, "replication", self.replication, *self.happenings.name(number), *purpose)
+
+    def _wean(self, number: int, one: Weaning, day: int) -> None:
+        state = self.state
+        luck = self._stream(number, "patients").random((2, len(state.people)))
+        named = has_indication(state.people, self.world.places.entries, one.indications) & ~state.people.acute
+        chosen = named & self._on_treatment(day) & (luck[0] < one.fraction)
+        stops = day + np.floor(luck[1] * one.weeks * DAYS_PER_WEEK)
+        state.leaves_day = np.where(chosen, np.minimum(state.leaves_day, stops), state.leaves_day)
 
     def dispatch(self, maker: str, day: int) -> list[Shipment]:
         """A maker sends out what it has contracted for the days to its next dispatch, as disruptions leave it.
@@ -124,12 +168,16 @@ class Country:
         contract_mg = world.contract_mg.sum() * use_mg.sum(axis=0) / max(use_mg.sum(), 1.0)
         output_mg = np.where([product.maker == maker for product in world.products.product], contract_mg, 0.0)
         output_mg = output_mg * (supply.dispatch_every_days / DAYS_PER_WEEK)
-        later = 0.0
-        for _, disruption in sorted(self._active.items()):
-            factor = output_factor(disruption, contract_mg, world.products)
-            output_mg = output_mg if factor is None else output_mg * factor
-            if isinstance(disruption, ImportDelay) and (not disruption.makers or maker in disruption.makers):
-                later += disruption.extra_days
+        output_mg = self.happenings.output(output_mg, contract_mg, world.products, day)
+        more_mg = self.happenings.released(maker, contract_mg, world.products, float(world.use_mg.sum()))
+        new_mg = self.happenings.new_supply(maker, contract_mg, world.products, day)
+        output_mg = output_mg + (more_mg + new_mg) * (supply.dispatch_every_days / DAYS_PER_WEEK)
+        if new_mg.any():
+            # A panel makes room for its part of what nobody has used before.
+            use_mg = use_mg + route_use(use_mg, world.products) * new_mg
+        later = sum(
+            one.extra_days for _, one in self.happenings.now(ImportDelay) if not one.makers or maker in one.makers
+        )
         if maker not in self._luck:
             self._luck[maker] = stream(self.seed, "replication", self.replication, "lead time", maker)
         # Drawn for every panel at every dispatch, so that one delivery less never changes another's luck.
@@ -152,7 +200,7 @@ class Country:
     def _use_mg(self, day: int) -> Floats:
         """Milligrams a week that each panel now uses of each product: orders follow patients who come and go."""
         if day not in self._use:
-            weekly_mg = np.where(self._on_treatment(day), self.state.people.weekly_mg, 0.0)
+            weekly_mg = np.where(self._on_treatment(day), self.state.weekly_mg, 0.0)
             tied = tied_use(self.state.people, weekly_mg, *self.world.untied_mg.shape)
             # Makers send out on the same days, so the day before is not asked for again.
             self._use = {day: tied + self.world.untied_mg}
@@ -172,17 +220,29 @@ class Country:
             mg = int(shipment.mg[place, product])
             gone = min(mg, int(np.ceil(mg * self._recalled(product, shipment))))
             expiry_day = day + int(life[product])
-            self.ledger.receive(place, product, expiry_day=expiry_day, mg=mg, destroyed_mg=gone)
+            number, share = self._on_hold(product, shipment)
+            aside = min(mg - gone, int(np.ceil((mg - gone) * share)))
+            self.ledger.receive(place, product, expiry_day=expiry_day, mg=mg - aside, destroyed_mg=gone)
+            self.ledger.receive_on_hold(number, place, product, expiry_day=expiry_day, mg=aside)
             self._log_destroyed(day, place, product, gone)
+
+    def _on_hold(self, product: int, shipment: Shipment) -> tuple[int, float]:
+        """Which quality hold reaches a product sent before it began, and how much of it."""
+        code = self.world.places.products[product]
+        holds = [
+            (one.fraction, number)
+            for number, one in self.happenings.now(QualityHold)
+            if code in one.products and shipment.sent_day < one.start_week * DAYS_PER_WEEK
+        ]
+        share, number = max(holds, default=(0.0, 0))
+        return number, share
 
     def _recalled(self, product: int, shipment: Shipment) -> float:
         code = self.world.places.products[product]
         shares = [
             one.fraction
-            for one in self.world.scenario.disruption
-            if isinstance(one, BatchRecall)
-            and code in one.products
-            and shipment.sent_day < one.start_week * DAYS_PER_WEEK <= shipment.arrival_day
+            for one in self.happenings.of(BatchRecall)
+            if code in one.products and shipment.sent_day < one.start_week * DAYS_PER_WEEK <= shipment.arrival_day
         ]
         return max(shares, default=0.0)
 
@@ -208,7 +268,7 @@ class Country:
     def serve_acute(self, day: int) -> None:
         """Those still waiting and the newcomers are served as stock allows; who has waited too long is lost."""
         state, week = self.state, day // DAYS_PER_WEEK
-        new = np.arange(self._arrivals[day], self._arrivals[day + 1], dtype=np.int64)
+        new = self._not_exchanged(np.arange(self._arrivals[day], self._arrivals[day + 1], dtype=np.int64), day)
         state.fall_due(new, week)
         waiting = np.concatenate([self._acute_waiting[state.owed_mg[self._acute_waiting] > 0], new])
         serve_acute(
@@ -221,6 +281,14 @@ class Country:
             self.record.log(day, "acute_lost", mg=mg, text="Acute patients lost to treatment after waiting")
             state.lose(gone, day=day, week=week)
         self._acute_waiting = waiting
+
+    def _not_exchanged(self, new: Ints, day: int) -> Ints:
+        """Newcomers but for those treated by plasma exchange."""
+        for number, one in self.happenings.now(PlasmaExchange):
+            luck = self._stream(number, "patients", day).random(len(new))
+            named = has_indication(self.state.people.take(new), self.world.places.entries, one.indications)
+            new = new[~(named & (luck < one.fraction))]
+        return new
 
     @property
     def held_mg(self) -> Ints:
@@ -238,13 +306,14 @@ class Country:
     def review_patients(self, day: int) -> None:
         """Catch up a share of overdue reviews; who is found not to need treatment stops, the others are graded anew."""
         demand, state, week = self.world.scenario.demand, self.state, day // DAYS_PER_WEEK
-        if not demand.overdue_reviews_done_per_week:
+        share = self.happenings.reviews_per_week(demand.overdue_reviews_done_per_week)
+        if not share:
             return
         luck = stream(self.seed, "replication", self.replication, "reviews", week).random((2, len(state.people)))
         here = (state.people.first_due_day <= day) & (state.leaves_day > day)
         # A patient who waits is reviewed once served, so that a backlog never changes grade.
         open_ = state.review_open & here & (state.owed_mg == 0)
-        done = np.flatnonzero(open_ & (luck[0] < demand.overdue_reviews_done_per_week))
+        done = np.flatnonzero(open_ & (luck[0] < share))
         stops = luck[1, done] < demand.review_stop_share
         state.review_open[done] = False
         state.grade[done] = state.people.grade_if_reviewed[done]
@@ -253,7 +322,7 @@ class Country:
     def expected_weekly_mg(self, day: int) -> float:
         """Milligrams that the patients now on treatment and the acute patients expected need in a week."""
         world = self.world
-        long_term: Floats = self.state.people.weekly_mg[self._on_treatment(day)]
+        long_term: Floats = self.state.weekly_mg[self._on_treatment(day)]
         acute = world.expected.by_route.sum() * world.expected.season[day // DAYS_PER_WEEK]
         return float(long_term.sum() + acute)
 
@@ -267,7 +336,7 @@ class Country:
         cover_weeks = float(usable.sum()) / demand_mg if demand_mg else np.inf
         before = self.controller.tier
         after = self.controller.step(day // DAYS_PER_WEEK, cover_weeks, float(product_cover.min(initial=np.inf)))
-        self.tier = self.world.tiers.of(after)
+        self.tier = self.happenings.tier(self.world.tiers.of(after))
         known_cover = cover_weeks if np.isfinite(cover_weeks) else np.nan
         self.national.append(NationalWeek(after, known_cover, int(usable.sum()), demand_mg, solved=False))
         if after != before:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from allocation.quantities import DAYS_PER_WEEK, DAYS_PER_YEAR
-from allocation.scenario import Demand, DemandSurge
+from allocation.scenario import Demand, DemandSurge, NewIndication
 from allocation.seeds import stream
 
 __all__ = [
@@ -179,11 +179,20 @@ def _codes(values: pd.Series, known: Sequence[str]) -> Ints:
 
 
 def draw_long_term(
-    start: People, demand: Demand, surges: Sequence[DemandSurge], *, seed: int, replication: int, days: int
+    start: People,
+    demand: Demand,
+    surges: Sequence[DemandSurge],
+    *,
+    seed: int,
+    replication: int,
+    days: int,
+    new: Sequence[NewIndication] = (),
+    entries: Sequence[tuple[str, str]] = (),
 ) -> People:
     """Long-term patients of a replication: those at the start and all who will start, with the day each leaves.
 
-    Growth and turnover are hazards a year. A new patient copies one drawn at random from those at the start.
+    Growth and turnover are hazards a year. A new patient copies one drawn at random from those at the start; one of a
+    new indication copies one of those with the indication it is like, found in ``entries``.
     """
     path = ("replication", replication, "long-term")
     growth = float(np.log1p(demand.growth_per_year))
@@ -202,12 +211,24 @@ def draw_long_term(
     groups = [here, _starters(start, per_day, stop_hazard, stream(seed, *path, "starts"))]
     for number, surge in enumerate(surges):
         if surge.applies_to == "all":
-            first = surge.start_week * DAYS_PER_WEEK
-            length = surge.weeks * DAYS_PER_WEEK
-            per_day = np.zeros(days)
-            per_day[first : first + length] = len(start) * surge.fraction / length
+            per_day = _evenly(surge, len(start), days)
             groups.append(_starters(start, per_day, stop_hazard, stream(seed, *path, "surge", number)))
+    for number, one in enumerate(new):
+        alike = start.take(np.array([indication == one.like for indication, _ in entries])[start.entry])
+        per_day = _evenly(one, len(start), days)
+        group = _starters(alike, per_day, stop_hazard, stream(seed, *path, "new indication", number))
+        grade = np.full(len(group), one.grade, dtype=np.int64)
+        on_time = np.zeros(len(group), dtype=np.bool_)
+        groups.append(group.with_(grade=grade, grade_if_reviewed=grade, review_overdue=on_time))
     return join(*groups)
+
+
+def _evenly(one: DemandSurge | NewIndication, patients: int, days: int) -> Floats:
+    """Starts on each day, spread evenly over the weeks it lasts."""
+    first, length = one.start_week * DAYS_PER_WEEK, one.weeks * DAYS_PER_WEEK
+    per_day = np.zeros(days)
+    per_day[first : first + length] = patients * one.fraction / length
+    return per_day
 
 
 def _starters(start: People, per_day: Floats, stop_hazard: float, rng: np.random.Generator) -> People:

@@ -13,7 +13,7 @@ import numpy as np
 import simpy
 
 from allocation.quantities import DAYS_PER_WEEK
-from allocation.scenario import BatchRecall, Disruption
+from allocation.scenario import BatchRecall, Disruption, Mitigation
 from allocation.simulation.country import Country, Shipment
 from allocation.simulation.world import World
 
@@ -51,8 +51,8 @@ def play(world: World, *, seed: int, replication: int) -> Country:
     every = world.scenario.supply.dispatch_every_days
     head_start = -int(np.ceil(world.scenario.supply.lead_time_days.mean * _HEAD_START_LEADS / every)) * every
     clock = simpy.Environment(initial_time=head_start)
-    for number, disruption in enumerate(world.scenario.disruption):
-        clock.process(_disrupt(clock, country, number, disruption))
+    for number, one in enumerate(country.happenings.every):
+        clock.process(_happen(clock, country, number, one))
     for maker in dict.fromkeys(product.maker for product in world.products.product):
         clock.process(_supply(clock, country, maker, first_day=head_start))
     clock.process(_daily(clock, country))
@@ -66,13 +66,13 @@ def _until(clock: simpy.Environment, day: float) -> simpy.Event:
     return clock.timeout(day - clock.now)
 
 
-def _disrupt(clock: simpy.Environment, country: Country, number: int, disruption: Disruption) -> Process:
-    first_day = disruption.start_week * DAYS_PER_WEEK
+def _happen(clock: simpy.Environment, country: Country, number: int, one: Disruption | Mitigation) -> Process:
+    first_day = one.from_week * DAYS_PER_WEEK
     yield _until(clock, first_day + _DISRUPTION)
-    country.begin(number, disruption, first_day)
-    if disruption.weeks is None or isinstance(disruption, BatchRecall):
+    country.begin(number, one, first_day)
+    if one.weeks is None or isinstance(one, BatchRecall):
         return
-    end_day = first_day + disruption.weeks * DAYS_PER_WEEK
+    end_day = first_day + one.weeks * DAYS_PER_WEEK
     yield _until(clock, end_day + _DISRUPTION)
     country.end(number, end_day)
 

@@ -3,43 +3,41 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import threading
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.process import BaseProcess
+from contextlib import closing
+from dataclasses import fields
+from itertools import islice
+from multiprocessing.connection import wait as wait_for
 
 from allocation.errors import IgallocError
 from allocation.simulation.engine import play
-from allocation.simulation.results import ReplicationResult, RunResults, result_of, tier_names
+from allocation.simulation.results import ReplicationResult, RunResults, head_of, result_of
 from allocation.simulation.world import World
 
-__all__ = ["run_replications"]
+__all__ = ["replications", "run_replications"]
 
 Progress = Callable[[int, int], None]
 
 _shared: dict[str, World] = {}
 
+_AHEAD = 2
+"""Replications handed to each worker at a time: one to play, one to go on with."""
 
-def run_replications(
-    world: World,
-    *,
-    workers: int = 1,
-    progress: Progress | None = None,
-    cohort_name: str = "",
-) -> RunResults:
-    """Play as many replications as the scenario says.
+
+def replications(world: World, numbers: Sequence[int], *, workers: int = 1) -> Generator[ReplicationResult]:
+    """Play the replications of these numbers and yield each as it is done.
 
     Parameters
     ----------
     world
-        From :func:`allocation.simulation.prepare`. Its scenario gives replications and seed.
+        From :func:`allocation.simulation.prepare`. Its scenario gives the seed.
     workers
-        Processes. 1 plays them here, one after the other.
-    progress
-        Called with replications done and replications in all: once at the start, then after each.
-    cohort_name
-        For the summary.
+        Processes. 1 plays them here, in their order.
 
     Raises
     ------
@@ -50,28 +48,51 @@ def run_replications(
 
     Notes
     -----
-    A replication draws from streams named by its number alone, and results are put in the order of the numbers.
-    Workers are started afresh (spawn), as Windows does, so no platform differs. Ctrl-C ends them at once.
+    A replication draws from streams named by its number alone, so its result does not depend on the others. Workers
+    are started afresh (spawn), as Windows does, so no platform differs. No more than a few results wait in memory.
+    Close the generator to end the workers at once.
     """
-    run = world.scenario.run
-    report = progress or _silent
-    report(0, run.replications)
-    if workers <= 1 or run.replications == 1:
-        results = []
-        for replication in range(run.replications):
-            results.append(_one(world, replication))
-            report(replication + 1, run.replications)
+    workers = min(workers, len(numbers))
+    if workers <= 1:
+        for number in numbers:
+            yield _one(world, number)
     else:
-        results = _in_processes(world, min(workers, run.replications), report)
-    return RunResults(
-        scenario=world.scenario,
-        places=world.places,
-        tier_names=tier_names(world),
-        cohort_name=cohort_name,
-        cohort_patients=sum(world.counts.values()),
-        cohort_counts=dict(world.counts),
-        replications=tuple(results),
-    )
+        yield from _in_processes(world, numbers, workers)
+
+
+def run_replications(
+    world: World,
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+    cohort_name: str = "",
+) -> RunResults:
+    """Play as many replications as the scenario says and keep all in memory.
+
+    Parameters
+    ----------
+    world, workers
+        As for :func:`replications`.
+    progress
+        Called with replications done and replications in all: once at the start, then after each.
+    cohort_name
+        For the summary.
+
+    Notes
+    -----
+    Results are put in the order of the numbers, so they are the same for any number of workers. Ctrl-C ends these.
+    """
+    total = world.scenario.run.replications
+    report = progress or _silent
+    report(0, total)
+    results: list[ReplicationResult] = []
+    with closing(replications(world, range(total), workers=workers)) as playing:
+        for result in playing:
+            results.append(result)
+            report(len(results), total)
+    results.sort(key=lambda one: one.replication)
+    head = head_of(world, cohort_name)
+    return RunResults(**{part.name: getattr(head, part.name) for part in fields(head)}, replications=tuple(results))
 
 
 def _silent(done: int, total: int) -> None:
@@ -82,42 +103,47 @@ def _one(world: World, replication: int) -> ReplicationResult:
     return result_of(play(world, seed=world.scenario.run.seed, replication=replication))
 
 
-def _in_processes(world: World, workers: int, report: Progress) -> list[ReplicationResult]:
-    total = world.scenario.run.replications
+def _in_processes(world: World, numbers: Sequence[int], workers: int) -> Generator[ReplicationResult]:
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
         workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker, initargs=(world,)
     )
     finished = False
     try:
-        futures = [pool.submit(_in_worker, replication) for replication in range(total)]
-        for done, future in enumerate(as_completed(futures), start=1):
-            future.result()
-            report(done, total)
+        waiting = iter(numbers)
+        ahead = {pool.submit(_in_worker, number) for number in islice(waiting, workers * _AHEAD)}
+        while ahead:
+            done, ahead = wait(ahead, return_when=FIRST_COMPLETED)
+            ahead |= {pool.submit(_in_worker, number) for number in islice(waiting, len(done))}
+            while done:
+                yield done.pop().result()
         finished = True
-        return [future.result() for future in futures]
     except BrokenProcessPool:
         raise IgallocError(
-            "a worker process was ended from outside; run again, with fewer workers if memory is short"
+            "a worker process was ended from outside; run again with --resume, with fewer workers if memory is short"
         ) from None
     finally:
-        pool.shutdown(wait=finished, cancel_futures=True)
         if not finished:
             # A replication takes seconds; nobody who has pressed Ctrl-C, or met an error, waits for the others.
-            _end(set(multiprocessing.active_children()) - others)
-
-
-def _end(workers: set[BaseProcess]) -> None:
-    for process in workers:
-        process.terminate()
-    for process in workers:
-        process.join()
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+        # The pool itself reaps them: two waiting for one process would each take the other's answer.
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin_worker(world: World) -> None:
     # Ctrl-C reaches every process of a terminal; ours ends its workers itself, without a traceback from each.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _shared["world"] = world
+
+
+def _end_with_parent() -> None:
+    # A parent that is killed cannot end its workers, which would wait for work for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)
 
 
 def _in_worker(replication: int) -> ReplicationResult:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from allocation.scenario import Scenario
 from allocation.simulation.country import Country, NationalWeek
-from allocation.simulation.demand import Places
+from allocation.simulation.demand import Floats, Places
 from allocation.simulation.outcomes import OUTCOMES, Affected, affected_of, outcomes_of
 from allocation.simulation.record import Event, Weeks
-from allocation.simulation.statistics import interval
+from allocation.simulation.statistics import CONFIDENCE, interval
 from allocation.simulation.world import World
 
-__all__ = ["ReplicationResult", "RunResults", "result_of", "summary", "tier_names"]
+__all__ = ["ReplicationResult", "RunHead", "RunResults", "head_of", "result_of", "summary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ class ReplicationResult:
 
 
 @dataclass(frozen=True, slots=True)
-class RunResults:
-    """A whole run.
+class RunHead:
+    """What a run is about, known before it is played.
 
     Attributes
     ----------
@@ -43,8 +44,6 @@ class RunResults:
         Names of tiers 1 to 4.
     cohort_name, cohort_patients, cohort_counts
         Which cohort, how many rows it had, and what became of them.
-    replications
-        In the order of their numbers.
     """
 
     scenario: Scenario
@@ -53,7 +52,18 @@ class RunResults:
     cohort_name: str
     cohort_patients: int
     cohort_counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResults(RunHead):
+    """A whole run in memory; its replications stand in the order of their numbers."""
+
     replications: tuple[ReplicationResult, ...]
+
+    @property
+    def outcomes(self) -> dict[str, Floats]:
+        """Every outcome of every replication."""
+        return {name: np.array([one.outcomes[name] for one in self.replications]) for name in OUTCOMES}
 
 
 def result_of(country: Country) -> ReplicationResult:
@@ -68,41 +78,68 @@ def result_of(country: Country) -> ReplicationResult:
     )
 
 
-def tier_names(world: World) -> tuple[str, ...]:
-    """Names of tiers 1 to 4."""
-    return tuple(tier.name for tier in world.tiers.tier)
+def head_of(world: World, cohort_name: str) -> RunHead:
+    """What is known of a run before it is played."""
+    return RunHead(
+        scenario=world.scenario,
+        places=world.places,
+        tier_names=tuple(tier.name for tier in world.tiers.tier),
+        cohort_name=cohort_name,
+        cohort_patients=sum(world.counts.values()),
+        cohort_counts=dict(world.counts),
+    )
 
 
-def summary(results: RunResults) -> dict[str, object]:
-    """Each outcome with its interval, and what a reader must know to judge it; ready for JSON."""
+def summary(
+    results: RunHead, outcomes: Mapping[str, Floats], *, precision: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """Each outcome with its interval, and what a reader must know to judge it; ready for JSON.
+
+    Parameters
+    ----------
+    outcomes
+        Value of each replication, NaN where there is none, by the names of :data:`OUTCOMES`.
+    precision
+        What was asked of the intervals, where something was.
+
+    Notes
+    -----
+    No outcome can be below 0, and no percentage above 100, so an interval is cut there; the mean never is.
+    """
     scenario = results.scenario
-    outcomes = {}
+    told = {}
     for name, (label, unit) in OUTCOMES.items():
-        values = np.array([one.outcomes[name] for one in results.replications])
-        outcomes[name] = {"label": label, "unit": unit, **asdict(interval(values))}
+        found = interval(outcomes[name], lowest=0.0, highest=100.0 if unit == "%" else np.inf)
+        told[name] = {"label": label, "unit": unit, **asdict(found)}
+    more = {"precision": dict(precision)} if precision else {}
     return {
         "kind": "simulation",
         "scenario": scenario.name,
         "title": scenario.title,
         "description": " ".join(scenario.description.split()),
         "weeks": scenario.run.weeks,
-        "replications": scenario.run.replications,
+        "replications": len(outcomes["grams_due_g"]),
+        "confidence_level": CONFIDENCE,
         "seed": scenario.run.seed,
         "as_of": scenario.run.as_of,
         "cohort": {"patients": results.cohort_patients, "name": results.cohort_name, **results.cohort_counts},
-        "outcomes": outcomes,
+        "outcomes": told,
+        **more,
         "assumptions": [
             {**one.model_dump(exclude={"keys"}), "text": " ".join(one.text.split())} for one in scenario.assumption
         ],
         "disruptions": [
             {
                 "kind": one.kind,
-                "start_week": one.start_week,
+                "role": role,
+                "start_week": one.from_week,
                 "weeks": one.weeks,
                 "size": one.size,
                 "text": one.describe(),
+                "spread": {key: spread.model_dump() for key, spread in one.spread.items()},
             }
-            for one in scenario.disruption
+            for role, listed in (("disruption", scenario.disruption), ("mitigation", scenario.mitigation))
+            for one in listed
         ],
         "sources": [one.model_dump() for one in scenario.source],
         "tiers": [{"tier": number, "name": name} for number, name in enumerate(results.tier_names, start=1)],

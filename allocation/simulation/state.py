@@ -30,6 +30,9 @@ class State:
         Day of the course owed, or of the next one.
     owed_mg
         Milligrams owed, 0 for a patient not waiting.
+    course_mg, interval_days
+        Of courses that fall due now, and from a course given now to the next: the patient's own, but for what is being
+        done about a shortage.
     longest_wait_days, total_wait_days
         Whole days from due to given, the worst course and all courses together.
     deferred_mg_weeks
@@ -48,6 +51,8 @@ class State:
     due_day: Floats = field(init=False)
     leaves_day: Floats = field(init=False)
     owed_mg: Ints = field(init=False)
+    course_mg: Ints = field(init=False)
+    interval_days: Floats = field(init=False)
     longest_wait_days: Ints = field(init=False)
     total_wait_days: Ints = field(init=False)
     deferred_mg_weeks: Ints = field(init=False)
@@ -62,6 +67,8 @@ class State:
         self.due_day = self.people.first_due_day.copy()
         self.leaves_day = self.people.leaves_day.copy()
         self.owed_mg = np.zeros(n, dtype=np.int64)
+        self.course_mg = self.people.course_mg
+        self.interval_days = self.people.interval_days
         self.longest_wait_days = np.zeros(n, dtype=np.int64)
         self.total_wait_days = np.zeros(n, dtype=np.int64)
         self.deferred_mg_weeks = np.zeros(n, dtype=np.int64)
@@ -70,9 +77,14 @@ class State:
         self.ever_due = np.zeros(n, dtype=np.bool_)
         self.lost = np.zeros(n, dtype=np.bool_)
 
+    @property
+    def weekly_mg(self) -> Floats:
+        """Milligrams a week in the long run, as things stand; 0 for an acute patient."""
+        return self.course_mg * (DAYS_PER_WEEK / self.interval_days)
+
     def fall_due(self, index: Ints, week: int) -> None:
         """The next course of these patients falls due."""
-        self.owed_mg[index] = self.people.course_mg[index]
+        self.owed_mg[index] = self.course_mg[index]
         self.ever_due[index] = True
         self._count("due", week, index, self.owed_mg[index])
 
@@ -93,7 +105,7 @@ class State:
         self._give_up(index, missing, week)
         self._wait_until(index, float(day))
         self.owed_mg[index] = 0
-        self.due_day[index] = np.maximum(self.due_day[index], float(day)) + people.interval_days[index]
+        self.due_day[index] = np.maximum(self.due_day[index], float(day)) + self.interval_days[index]
 
     def lose(self, index: Ints, *, day: int, week: int) -> None:
         """These patients wait no longer: all they are owed is unmet, and no course follows."""

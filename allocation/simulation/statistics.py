@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Interval", "bands", "interval"]
+__all__ = ["CONFIDENCE", "Interval", "bands", "half_width", "interval", "replications_needed"]
 
 Floats = npt.NDArray[np.float64]
 
-_CONFIDENCE = 0.95
+CONFIDENCE = 0.95
+"""Confidence level of every interval told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,16 @@ class Interval:
     replications: int
 
 
-def interval(values: Sequence[float] | Floats, *, confidence: float = _CONFIDENCE) -> Interval:
+def interval(
+    values: Sequence[float] | Floats,
+    *,
+    confidence: float = CONFIDENCE,
+    lowest: float = -np.inf,
+    highest: float = np.inf,
+) -> Interval:
     """Mean and Student's t interval of independent values; NaN stands for a replication without one.
+
+    The interval is symmetric about the mean and then cut at ``lowest`` and ``highest``, which the values cannot pass.
 
     >>> interval([1.0, 2.0, 3.0]).mean
     2.0
@@ -44,10 +53,33 @@ def interval(values: Sequence[float] | Floats, *, confidence: float = _CONFIDENC
     mean = float(known.mean())
     if n == 1:
         return Interval(mean, None, None, 1)
+    half = half_width(float(known.std(ddof=1)), n, confidence=confidence)
+    return Interval(mean, max(mean - half, min(lowest, mean)), min(mean + half, max(highest, mean)), n)
+
+
+def half_width(sd: float, replications: int, *, confidence: float = CONFIDENCE) -> float:
+    """Half the width of Student's t interval of the mean of so many values with this standard deviation."""
     from scipy.stats import t
 
-    half = float(t.ppf(0.5 + confidence / 2, n - 1) * known.std(ddof=1) / np.sqrt(n))
-    return Interval(mean, mean - half, mean + half, n)
+    return float(t.ppf(0.5 + confidence / 2, replications - 1) * sd / np.sqrt(replications))
+
+
+def replications_needed(sd: float, wanted: float, *, confidence: float = CONFIDENCE, most: int = 1_000_000) -> int:
+    """Fewest values, at least two, whose interval is no wider than ``wanted`` to each side; ``most`` where none is.
+
+    >>> replications_needed(1.0, 0.5)
+    18
+    """
+    low, high = 1, 2
+    while half_width(sd, high, confidence=confidence) > wanted:
+        if high >= most:
+            return most
+        low, high = high, min(high * 2, most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = half_width(sd, middle, confidence=confidence) <= wanted
+        low, high = (low, middle) if enough else (middle, high)
+    return high
 
 
 def bands(values: Floats, quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> Floats:

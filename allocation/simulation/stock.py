@@ -33,6 +33,8 @@ class Ledger:
         Milligrams in stock now, shape (places, products). Read it; change it by the methods only.
     opening, delivered, issued, expired, destroyed
         Running totals in milligrams, of the same shape.
+    on_hold
+        Milligrams in stock that may not be used now, of the same shape.
     """
 
     def __init__(self, places: int, products: int) -> None:
@@ -43,6 +45,8 @@ class Ledger:
         self.issued: Milligrams = np.zeros(shape, dtype=np.int64)
         self.expired: Milligrams = np.zeros(shape, dtype=np.int64)
         self.destroyed: Milligrams = np.zeros(shape, dtype=np.int64)
+        self.on_hold: Milligrams = np.zeros(shape, dtype=np.int64)
+        self._held: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
         self._batches: list[list[list[tuple[int, int]]]] = [[[] for _ in range(products)] for _ in range(places)]
         self._first_expiry: Milligrams = np.full(shape, _NEVER, dtype=np.int64)
 
@@ -110,8 +114,43 @@ class Ledger:
         self.destroyed[place, product] += mg
         return mg
 
+    def hold(self, number: int, place: int, product: int, share: float) -> int:
+        """Put a share of every batch aside, in whole milligrams rounded up, under a number; return how many."""
+        batches = self._batches[place][product]
+        aside = [(expiry_day, min(held, int(np.ceil(held * share)))) for expiry_day, held in batches]
+        kept = [(day, held - put) for (day, held), (_, put) in zip(batches, aside, strict=True)]
+        mg = sum(put for _, put in aside)
+        self._batches[place][product] = [batch for batch in kept if batch[1]]
+        self._settle(place, product, -mg)
+        self.on_hold[place, product] += mg
+        self._held.setdefault((number, place, product), []).extend(aside)
+        return mg
+
+    def receive_on_hold(self, number: int, place: int, product: int, *, expiry_day: int, mg: int) -> None:
+        """Put a delivered batch aside under a number."""
+        if mg:
+            self._held.setdefault((number, place, product), []).append((expiry_day, mg))
+            self.on_hold[place, product] += mg
+            self.delivered[place, product] += mg
+
+    def release(self, number: int) -> list[tuple[int, int, int]]:
+        """Make usable again what was put aside under a number.
+
+        Returns
+        -------
+        list of (place, product, mg)
+        """
+        freed: list[tuple[int, int, int]] = []
+        for key in sorted(key for key in self._held if key[0] == number):
+            _, place, product = key
+            for expiry_day, mg in self._held.pop(key):
+                self._put(place, product, expiry_day, mg)
+                self.on_hold[place, product] -= mg
+                freed.append((place, product, mg))
+        return freed
+
     def check(self) -> None:
-        """Prove that opening + delivered = issued + expired + destroyed + closing, to the milligram, everywhere.
+        """Prove that opening + delivered = issued + expired + destroyed + on hold + closing, to the milligram.
 
         Raises
         ------
@@ -120,7 +159,7 @@ class Ledger:
         """
         batches = np.array([[sum(mg for _, mg in cell) for cell in row] for row in self._batches], dtype=np.int64)
         came = self.opening + self.delivered
-        went = self.issued + self.expired + self.destroyed
+        went = self.issued + self.expired + self.destroyed + self.on_hold
         if not np.array_equal(came, went + self.usable) or not np.array_equal(batches, self.usable):
             raise VerificationError("the stock ledger does not balance")
 

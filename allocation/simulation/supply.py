@@ -12,11 +12,10 @@ from allocation.errors import Fault, InputError
 from allocation.quantities import DAYS_PER_YEAR
 from allocation.rules import ProductSet
 from allocation.scenario import (
-    BatchRecall,
-    ImportDelay,
     LeadTime,
     OutputCut,
     OutputRise,
+    PlasmaFall,
     Scenario,
     SupplierWithdrawal,
 )
@@ -51,8 +50,21 @@ class Batches:
     expiry_day: Ints
 
 
-def check_names(scenario: Scenario, products: ProductSet) -> None:
-    """Refuse disruptions that name a product or a maker we do not know.
+def check_names(
+    scenario: Scenario,
+    products: ProductSet,
+    *,
+    entries: Sequence[tuple[str, str]] = (),
+    alike: Sequence[str] = (),
+) -> None:
+    """Refuse disruptions and mitigations that name a product, a maker or an indication we do not know.
+
+    Parameters
+    ----------
+    entries
+        Indication and situation of all who may come.
+    alike
+        Indications of long-term patients at the start, whom a new indication may be like.
 
     Raises
     ------
@@ -61,31 +73,33 @@ def check_names(scenario: Scenario, products: ProductSet) -> None:
     """
     codes = tuple(products.by_code)
     makers = tuple(dict.fromkeys(product.maker for product in products.product))
+    indications = tuple(sorted({indication for indication, _ in entries}))
+    known = {
+        "weight_by_product": ("a known product code", codes),
+        "products": ("a known product code", codes),
+        "weight_by_maker": ("a known maker", makers),
+        "maker": ("a known maker", makers),
+        "makers": ("a known maker", makers),
+        "like": ("an indication of a long-term patient of the cohort", tuple(alike)),
+        "indications": ("an indication of the cohort or of acute patients", indications),
+    }
     faults = []
-    for number, one in enumerate(scenario.disruption):
-        named: list[tuple[str, Sequence[str], Sequence[str]]] = []
-        if isinstance(one, OutputCut | OutputRise):
-            named += [("weight_by_product", list(one.weight_by_product), codes)]
-            named += [("weight_by_maker", list(one.weight_by_maker), makers)]
-        if isinstance(one, SupplierWithdrawal):
-            named += [("maker", [one.maker], makers), ("products", one.products, codes)]
-        if isinstance(one, BatchRecall):
-            named += [("products", one.products, codes)]
-        if isinstance(one, ImportDelay):
-            named += [("makers", one.makers, makers)]
-        for key, names, known in named:
-            for name in names:
-                if name not in known:
-                    near = difflib.get_close_matches(name, known, n=3) or known
-                    faults.append(
-                        Fault(
-                            f"scenario {scenario.name}",
-                            "a known product code" if known is codes else "a known maker",
-                            column=f"disruption.{number}.{key}",
-                            value=name,
-                            remedy=f"Did you mean {' or '.join(near)}?",
+    for role in ("disruption", "mitigation"):
+        for number, one in enumerate(getattr(scenario, role)):
+            for key, (expected, right) in known.items():
+                named = getattr(one, key, ())
+                for name in (named,) if isinstance(named, str) else named:
+                    if name not in right:
+                        near = difflib.get_close_matches(name, right, n=3) or right
+                        faults.append(
+                            Fault(
+                                f"scenario {scenario.name}",
+                                expected,
+                                column=f"{role}.{number}.{key}",
+                                value=name,
+                                remedy=f"Did you mean {' or '.join(near)}?",
+                            )
                         )
-                    )
     if faults:
         raise InputError(faults)
 
@@ -201,14 +215,14 @@ def output_factor(one: object, contract_mg: Floats, products: ProductSet) -> Flo
     """What a disruption multiplies each product's output by while it lasts; None where it leaves output alone."""
     makers = [product.maker for product in products.product]
     codes = list(products.by_code)
-    if isinstance(one, OutputCut | OutputRise):
+    if isinstance(one, OutputCut | OutputRise | PlasmaFall):
         weight = np.array(
             [
                 one.weight_by_product.get(code, 1.0) * one.weight_by_maker.get(maker, 1.0)
                 for code, maker in zip(codes, makers, strict=True)
             ]
         )
-        if isinstance(one, OutputCut):
+        if isinstance(one, OutputCut | PlasmaFall):
             return 1.0 - uneven(one.fraction, weight, contract_mg, most=1.0)
         return 1.0 + uneven(one.fraction, weight, contract_mg)
     if isinstance(one, SupplierWithdrawal):

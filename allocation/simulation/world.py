@@ -162,9 +162,10 @@ def build_world(
     Raises
     ------
     InputError
-        Where a disruption names an unknown product or maker.
+        Where a disruption or a mitigation names an unknown product, maker or indication.
     """
-    check_names(scenario, products)
+    alike = sorted({places.entries[entry][0] for entry in np.unique(start.entry).tolist()})
+    check_names(scenario, products, entries=places.entries, alike=alike)
     expected = expect_acute(acute, places, scenario)
     untied_mg = untied_use(start, expected.by_route, products)
     use_mg = tied_use(start, start.weekly_mg, *untied_mg.shape) + untied_mg

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from allocation.records import canonical_json, write_text_atomic
 from allocation.rules import NATIONAL
 from allocation.simulation.outcomes import OUTCOMES
 from allocation.simulation.record import MEASURES
-from allocation.simulation.results import ReplicationResult, RunResults, summary
+from allocation.simulation.results import ReplicationResult, RunHead, RunResults, summary
 
-__all__ = ["FILES", "write_run"]
+__all__ = ["FILES", "PART_FILES", "join_parts", "write_part", "write_run"]
 
 FILES = (
     "weeks.parquet",
@@ -30,6 +30,9 @@ FILES = (
     "resolved.json",
 )
 """Files of a run, but for its manifest."""
+
+PART_FILES = ("weeks.parquet", "national.parquet", "outcomes.parquet", "affected.parquet", "events.parquet")
+"""Files of one replication; only the first one's events are kept."""
 
 _WEEKS = pa.schema(
     [
@@ -77,6 +80,7 @@ _EVENTS = pa.schema(
         ("text", pa.string()),
     ]
 )
+_SCHEMAS = dict(zip(PART_FILES, (_WEEKS, _NATIONAL, _OUTCOMES, _AFFECTED, _EVENTS), strict=True))
 
 
 def write_run(results: RunResults, folder: Path) -> None:
@@ -87,21 +91,61 @@ def write_run(results: RunResults, folder: Path) -> None:
     InputError
         Where a file cannot be written.
     """
-    parts = results.replications
-    _write(folder / "weeks.parquet", _WEEKS, (_weeks(results, part) for part in parts))
-    _write(folder / "national.parquet", _NATIONAL, (_national(part) for part in parts))
-    _write(folder / "outcomes.parquet", _OUTCOMES, [_outcomes(results)])
-    _write(folder / "affected.parquet", _AFFECTED, (_affected(results, part) for part in parts))
-    _write(folder / "events.parquet", _EVENTS, (_events(part) for part in parts if part.replication == 0))
-    write_text_atomic(folder / "summary.json", canonical_json(summary(results)))
-    write_text_atomic(folder / "resolved.json", canonical_json(results.scenario.model_dump()))
+    _write_tables(results, results.replications, folder)
+    _write_records(results, results.outcomes, folder, precision=None)
 
 
-def _write(path: Path, schema: pa.Schema, tables: Any) -> None:
+def write_part(head: RunHead, part: ReplicationResult, folder: Path) -> None:
+    """Write the files of :data:`PART_FILES` of one replication into a folder that exists."""
+    _write_tables(head, (part,), folder)
+
+
+def join_parts(
+    head: RunHead, parts: Sequence[Path], folder: Path, *, precision: Mapping[str, object] | None = None
+) -> None:
+    """Write the files of :data:`FILES` from folders of :func:`write_part`, in the order given.
+
+    The bytes are those of :func:`write_run` with the same replications. One replication is in memory at a time.
+    """
+    for name, schema in _SCHEMAS.items():
+        found = (pq.read_table(part / name, schema=schema).combine_chunks() for part in parts)
+        if name == "events.parquet":
+            found = (table for table in found if table.num_rows)
+        in_one = name == "outcomes.parquet"
+        _write(folder / name, schema, [pa.concat_tables(found).combine_chunks()] if in_one else found)
+    outcomes = pq.read_table(folder / "outcomes.parquet")
+    values = {name: outcomes.column(name).to_numpy(zero_copy_only=False) for name in OUTCOMES}
+    _write_records(head, values, folder, precision=precision)
+
+
+def _write_tables(head: RunHead, parts: Sequence[ReplicationResult], folder: Path) -> None:
+    columns: dict[str, Iterable[Mapping[str, object]]] = {
+        "weeks.parquet": (_weeks(head, part) for part in parts),
+        "national.parquet": (_national(part) for part in parts),
+        "outcomes.parquet": [_outcomes(parts)],
+        "affected.parquet": (_affected(head, part) for part in parts),
+        "events.parquet": (_events(part) for part in parts if part.replication == 0),
+    }
+    for name, schema in _SCHEMAS.items():
+        _write(folder / name, schema, (pa.table(dict(one), schema=schema) for one in columns[name]))
+
+
+def _write_records(
+    head: RunHead,
+    outcomes: Mapping[str, npt.NDArray[np.float64]],
+    folder: Path,
+    *,
+    precision: Mapping[str, object] | None,
+) -> None:
+    write_text_atomic(folder / "summary.json", canonical_json(summary(head, outcomes, precision=precision)))
+    write_text_atomic(folder / "resolved.json", canonical_json(head.scenario.model_dump()))
+
+
+def _write(path: Path, schema: pa.Schema, tables: Iterable[Any]) -> None:
     # One row group a replication: a reader can take a few of many without reading all.
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for columns in tables:
-            writer.write_table(pa.table(dict(columns), schema=schema))
+        for table in tables:
+            writer.write_table(table)
 
 
 def _names(codes: npt.NDArray[np.integer], *names: str) -> npt.NDArray[np.object_]:
@@ -109,7 +153,7 @@ def _names(codes: npt.NDArray[np.integer], *names: str) -> npt.NDArray[np.object
     return found
 
 
-def _weeks(results: RunResults, part: ReplicationResult) -> Mapping[str, object]:
+def _weeks(results: RunHead, part: ReplicationResult) -> Mapping[str, object]:
     weeks, places = part.weeks, results.places
     grams = {f"{measure}_g": weeks.mg[:, column] / MG_PER_G for column, measure in enumerate(MEASURES)}
     return {
@@ -134,8 +178,7 @@ def _national(part: ReplicationResult) -> Mapping[str, object]:
     }
 
 
-def _outcomes(results: RunResults) -> Mapping[str, object]:
-    parts = results.replications
+def _outcomes(parts: Sequence[ReplicationResult]) -> Mapping[str, object]:
     numbers = np.array([part.replication for part in parts], dtype=np.int32)
     # Missing rather than NaN: a tier never reached has no first week.
     values = {
@@ -144,7 +187,7 @@ def _outcomes(results: RunResults) -> Mapping[str, object]:
     return {"replication": numbers, **values}
 
 
-def _affected(results: RunResults, part: ReplicationResult) -> Mapping[str, object]:
+def _affected(results: RunHead, part: ReplicationResult) -> Mapping[str, object]:
     affected, places = part.affected, results.places
     return {
         "replication": np.full(len(affected.panel), part.replication, dtype=np.int32),

@@ -138,10 +138,10 @@ def grade(path: Path, *, as_of: date, out: Path, rejects: Path | None, strict: b
     Rows set aside go to ``rejects``, or beside ``out`` where none is named.
     """
     from allocation.cohort.write import write_cohort, write_rejects
-    from allocation.grading import grade_cohort
+    from allocation.grading import grade_cohort, with_panel_status
 
     found = read(path, strict=strict, rules=rules)
-    graded = grade_cohort(rules.rulebook, found.good, as_of)
+    graded = with_panel_status(rules.rulebook, grade_cohort(rules.rulebook, found.good, as_of), as_of)
     place = rejects or (out.with_name(f"{out.stem}.rejects.csv") if len(found.rejects) else None)
     write_cohort(graded, out)
     if place is not None:

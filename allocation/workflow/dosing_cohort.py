@@ -83,7 +83,7 @@ def dose_cohort(
     from allocation.tables import write_table
 
     found = read(path, strict=strict, rules=rules)
-    rulebook, products = rules.rulebook, rules.products
+    rulebook, products = rules.rulebook.on(as_of), rules.products
     graded = grade_cohort(rulebook, found.good, as_of)
     guideline = guideline_of(graded, rulebook=rulebook, products=products, as_of=as_of, child_method=child_method)
     comparison = compare(graded, guideline)

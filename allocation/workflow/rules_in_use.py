@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from allocation.rules import (
@@ -28,6 +29,10 @@ class RulesInUse:
     panels: PanelSet
     tiers: TierSet
     own_files: dict[str, Path]
+
+    def on(self, as_of: date) -> RulesInUse:
+        """The same with the rulebook of one day."""
+        return replace(self, rulebook=self.rulebook.on(as_of))
 
 
 def load_rules(

@@ -169,8 +169,8 @@ DOSES: dict[str, tuple[tuple[float, int | str, float | None], tuple[float, int |
 FIXED = {"hepatitis_a", "measles/pregnant_or_infant", "polio", "tetanus/suspected_case", "tetanus/prone_injury"}
 
 # Rulings that touch no single row: unlisted indications, trials, the note on body mass index, the table of children's
-# weights, the date of effect.
-GENERAL = {"N08", "N09", "N31", "N33", "N37"}
+# weights, the date of effect, the panel's pathways.
+GENERAL = {"N08", "N09", "N31", "N33", "N37", "N38", "N39"}
 
 # Least and most dose of each basis: g/kg of a course, grams, ml/kg, units.
 BOUNDS = {"g_per_kg": (0.1, 2.0), "g": (1.0, 3.0), "ml_per_kg": (0.6, 0.6), "iu": (250, 500)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from allocation.dosing import split_days
+from allocation.dosing import daily_limit_mg, fewest_days, split_days
 from allocation.errors import InputError
 
 COMMON = (5000, 10000, 20000)
@@ -65,3 +65,39 @@ def test_course_that_vials_do_not_make_is_refused() -> None:
 def test_a_cached_split_cannot_be_spoilt_by_its_reader() -> None:
     split_days(145_000, 5, COMMON)[0].clear()
     assert amounts(split_days(145_000, 5, COMMON))[0] == 30_000
+
+
+@pytest.mark.parametrize(
+    ("g_per_kg", "kg", "cap", "limit"),
+    [
+        (1.0, 73.2096, None, 73_209),
+        (1.0, 80.0, None, 80_000),
+        (0.1, 30.0, None, 3_000),
+        (1.0, 80.0, 60.0, 60_000),
+        (None, 80.0, 60.0, 60_000),
+        (None, 80.0, None, None),
+        (1.0, 40.0, 60.0, 40_000),
+    ],
+)
+def test_limit_of_a_day(g_per_kg, kg, cap, limit) -> None:
+    assert daily_limit_mg(g_per_kg, dosing_kg=kg, cap_g_per_day=cap) == limit
+
+
+@pytest.mark.parametrize(
+    ("total", "days", "limit", "enough"),
+    [
+        (145_000, 2, None, 2),
+        (145_000, 2, 75_000, 2),
+        (145_000, 2, 74_999, 3),
+        (145_000, 2, 50_000, 3),
+        (145_000, 4, 73_000, 4),
+        (145_000, 1, 5_000, 29),
+        (145_000, 1, 4_999, None),
+        (0, 1, 1, 1),
+    ],
+)
+def test_fewest_days_that_keep_to_a_maximum(total, days, limit, enough) -> None:
+    found = fewest_days(total, days, COMMON, max_daily_mg=limit)
+    assert found == enough
+    if found and limit:
+        assert max(amounts(split_days(total, found, COMMON, max_daily_mg=limit))) <= limit

@@ -13,7 +13,10 @@ def grams(regimen, *, dosing: object = 70.0, actual: object = 90.0, age: object 
     return exact_course_g(regimen, dosing_kg=dosing, actual_kg=actual, age_years=age, ideal_kg=ideal).tolist()
 
 
-@pytest.mark.parametrize(("basis", "weight"), [("rulebook", 70), ("actual", 90), ("booking", 90), ("ideal", 60)])
+@pytest.mark.parametrize(
+    ("basis", "weight"),
+    [("rulebook", 70), ("actual", 90), ("booking", 90), ("booking_adjusted", 70), ("ideal", 60)],
+)
 def test_weight_basis(regimen, basis, weight) -> None:
     assert grams(regimen(weight_basis=basis, dose_use=2.0)) == [2 * weight]
 
@@ -27,6 +30,20 @@ def test_cap_for_each_week(regimen) -> None:
     """As in gestational alloimmune liver disease: 1 g/kg, at most 60 g a week."""
     assert grams(regimen(cap_g_per_week=60.0), dosing=[50.0, 70.0]) == [50.0, 60.0]
     assert grams(regimen(cap_g_per_week=60.0, per="day", days_use=8)) == [120.0]
+
+
+def test_cap_for_each_day(regimen) -> None:
+    """As in the note on kidney transplants in the Prairie criteria: at most 140 g a day."""
+    assert grams(regimen(dose_use=2.0, days_use=2, cap_g_per_day=140.0), dosing=[80.0, 150.0]) == [160.0, 280.0]
+    assert grams(regimen(dose_use=2.0, cap_g_per_day=140.0), dosing=[60.0, 80.0]) == [120.0, 140.0]
+
+
+def test_several_doses_a_day_by_mouth(regimen) -> None:
+    """As for norovirus in the Prairie criteria: 25 to 45 mg four times a day for two days, at most 360 mg."""
+    by_mouth = {"route": "ORAL", "basis": "g", "per": "dose", "doses_per_day": 4, "days_use": 2}
+    assert grams(regimen(dose_use=0.035, cap_g_per_course=0.36, **by_mouth)) == [pytest.approx(0.28)]
+    assert grams(regimen(dose_use=0.045, cap_g_per_course=0.36, **by_mouth)) == [pytest.approx(0.36)]
+    assert grams(regimen(dose_use=0.05, cap_g_per_course=0.36, **by_mouth)) == [pytest.approx(0.36)]
 
 
 def test_fixed_amount(regimen) -> None:

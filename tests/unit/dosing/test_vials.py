@@ -85,8 +85,8 @@ def test_sizes_that_are_no_sizes_are_refused(sizes) -> None:
 
 
 def test_an_unknown_rounding_is_refused() -> None:
-    with pytest.raises(InputError, match="down or nearest"):
-        round_to_vials(1.0, COMMON, "up")
+    with pytest.raises(InputError, match="down, nearest or up"):
+        round_to_vials(1.0, COMMON, "sideways")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from allocation.dosing import WeightWarning, dosing_weights
 from allocation.errors import InputError
 
 # Devine's formula in inches, as the Australian National Blood Authority's calculator and the Prairie criteria use it.
-IN_INCHES = {"slope_kg_per_cm": 2.3 / 2.54}
+IN_INCHES = {"slope_kg_per_cm": None, "slope_kg_per_inch": 2.3}
 
 
 def one(rules, *, sex: str = "M", age: float = 45, height: float = 170, weight: float = 84):
@@ -33,6 +33,13 @@ def test_australian_cases_in_inches(dosing_rules, sex, height, weight, ideal, do
     found = one(dosing_rules(adult=IN_INCHES), sex=sex, height=height, weight=weight)
     assert found[0] == pytest.approx(ideal, abs=5e-4)
     assert found[1] == pytest.approx(dosing, abs=1e-3)
+
+
+def test_inches_and_centimetres_give_the_same_weight(dosing_rules) -> None:
+    by_cm = one(dosing_rules(adult={"slope_kg_per_cm": 2.3 / 2.54}), height=183.5, weight=97.3)
+    by_inch = one(dosing_rules(adult=IN_INCHES), height=183.5, weight=97.3)
+    assert by_inch[:2] == pytest.approx(by_cm[:2], abs=1e-9)
+    assert by_inch[2] == by_cm[2]
 
 
 def test_weights_are_not_rounded_on_the_way(dosing_rules) -> None:
@@ -81,14 +88,14 @@ def test_adult_without_height_has_no_dosing_weight(dosing_rules) -> None:
 @pytest.mark.parametrize(
     ("sex", "age", "ideal"),
     [
-        ("M", 0, 3.5),
+        ("M", 0.1, 4.05),
         ("F", 0.5, 6.25),
         ("M", 1, 9),
         ("M", 5.5, 20.5),
         ("M", 12, 40.5),
         ("F", 12, 41),
         ("M", 14, 49),
-        ("F", 17.9, 50),
+        ("F", 14, 50),
     ],
 )
 def test_child_by_age_between_the_rows_of_the_table(dosing_rules, sex, age, ideal) -> None:
@@ -146,3 +153,82 @@ def test_impossible_values_are_refused_by_name(dosing_rules, column, value) -> N
     patient = {"sex": "M", "age_years": 45.0, "height_cm": 170.0, "weight_kg": 84.0, column: value}
     with pytest.raises(InputError, match=column):
         dosing_weights(dosing_rules(), **patient)
+
+
+@pytest.mark.parametrize(("days", "newborn"), [(0, True), (27, True), (27.99, True), (28, False), (29, False)])
+def test_a_newborn_is_flagged_below_28_days(dosing_rules, days, newborn) -> None:
+    ideal, _, warnings = one(dosing_rules(), age=days / 365.25, height=np.nan, weight=2.1)
+    assert (WeightWarning.NEONATE in warnings) is newborn
+    assert ideal >= 3.5
+    assert WeightWarning.BELOW_IDEAL in warnings
+
+
+def test_no_adult_is_a_newborn_and_a_rulebook_by_actual_weight_flags_one_too(dosing_rules) -> None:
+    assert WeightWarning.NEONATE not in one(dosing_rules())[2]
+    by_actual = dosing_rules(child={"basis": "actual", "mean_weight": ()})
+    assert WeightWarning.NEONATE in one(by_actual, age=0.01, height=np.nan, weight=2)[2]
+
+
+@pytest.mark.parametrize(
+    ("method", "age", "height", "outside"),
+    [
+        ("table_by_age", 14, 170, False),
+        ("table_by_age", 14.01, 170, True),
+        ("table_by_height", 3, 51, False),
+        ("table_by_height", 3, 50.9, True),
+        ("table_by_height", 13, 163, False),
+        ("table_by_height", 13, 163.1, True),
+        ("bmi_by_age", 2, 86, False),
+        ("bmi_by_age", 1.99, 86, True),
+        ("bmi_by_age", 17.99, 180, False),
+    ],
+)
+def test_where_the_data_of_a_method_end(dosing_rules, method, age, height, outside) -> None:
+    found = dosing_weights(dosing_rules(), sex="M", age_years=age, height_cm=height, weight_kg=30, child_method=method)
+    assert bool(found.warnings[0] & WeightWarning.OUTSIDE_TABLE) is outside
+    assert np.isfinite(found.dosing_kg[0])
+
+
+@pytest.mark.parametrize(
+    ("sex", "age", "height", "ideal"),
+    [
+        ("M", 2, 100, 16.58),
+        ("F", 2, 100, 16.42),
+        ("M", 10.0417, 140, 16.65 * 1.96),
+        ("F", 12.0417, 150, 18.10 * 2.25),
+        ("M", 1, 75, 9),
+    ],
+)
+def test_child_by_median_body_mass_index(dosing_rules, sex, age, height, ideal) -> None:
+    """Median x height squared; below two years, where it has no data, the table by age."""
+    rules = dosing_rules()
+    found = dosing_weights(rules, sex=sex, age_years=age, height_cm=height, weight_kg=40, child_method="bmi_by_age")
+    assert found.dosing_kg[0] == pytest.approx(ideal)
+
+
+def test_body_mass_index_needs_a_height(dosing_rules) -> None:
+    found = dosing_weights(
+        dosing_rules(), sex="M", age_years=5, height_cm=np.nan, weight_kg=18, child_method="bmi_by_age"
+    )
+    assert np.isnan(found.dosing_kg[0])
+    assert found.warnings[0] & WeightWarning.HEIGHT_MISSING
+
+
+def test_the_method_does_not_touch_adults_or_children_by_actual_weight(dosing_rules) -> None:
+    for method in ("table_by_age", "table_by_height", "bmi_by_age"):
+        adult = dosing_weights(dosing_rules(), sex="M", age_years=45, height_cm=170, weight_kg=84, child_method=method)
+        assert adult.dosing_kg[0] == pytest.approx(73.2096)
+        by_actual = dosing_rules(child={"basis": "actual"})
+        child = dosing_weights(by_actual, sex="F", age_years=5, height_cm=110, weight_kg=21, child_method=method)
+        assert child.dosing_kg[0] == 21
+
+
+def test_sex_as_booleans(dosing_rules) -> None:
+    letters = dosing_weights(dosing_rules(), sex=["M", "F"], age_years=45, height_cm=170, weight_kg=84)
+    booleans = dosing_weights(dosing_rules(), sex=[True, False], age_years=45, height_cm=170, weight_kg=84)
+    assert letters.dosing_kg.tobytes() == booleans.dosing_kg.tobytes()
+
+
+def test_a_fault_among_many_names_its_row(dosing_rules) -> None:
+    with pytest.raises(InputError, match=r"row 4, weight_kg: found '0.0'"):
+        dosing_weights(dosing_rules(), sex="M", age_years=40, height_cm=170, weight_kg=[80.0, 70.0, 0.0])

@@ -11,6 +11,7 @@ import pytest
 
 from allocation.errors import InputError
 from allocation.grading import GRADE_COLUMNS, grade_cohort
+from allocation.rules import load_rulebook
 
 AS_OF = date(2026, 11, 1)
 
@@ -226,3 +227,11 @@ def test_unknown_codes_are_named_with_their_row(small_rulebook, cohort) -> None:
 def test_missing_columns_are_named(small_rulebook, cohort) -> None:
     with pytest.raises(InputError, match="last_review_date"):
         grade_cohort(small_rulebook(), cohort({}).drop(columns="last_review_date"), AS_OF)
+
+
+def test_a_rulebook_of_categories_does_not_grade(cohort) -> None:
+    with pytest.raises(InputError, match="this rulebook does not grade") as caught:
+        grade_cohort(load_rulebook("prairie"), cohort({}), AS_OF)
+    (fault,) = caught.value.faults
+    assert (fault.source, fault.value) == ("--rulebook", "prairie_2022")
+    assert "kind grades" in fault.remedy

@@ -94,7 +94,7 @@ def test_the_key_joins_indication_and_situation() -> None:
         ({"dose_use": 0}, "greater than 0"),
         ({"dose_use": math.nan}, "greater than 0"),
         ({"frequency": 3}, "Extra inputs are not permitted"),
-        ({"route": "oral"}, "'IV', 'SC' or 'IM'"),
+        ({"route": "oral"}, "'IV', 'SC', 'IM' or 'ORAL'"),
     ],
 )
 def test_a_regimen_that_cannot_be_meant_is_refused(changes: dict[str, Any], told: str) -> None:

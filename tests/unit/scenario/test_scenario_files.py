@@ -56,7 +56,7 @@ def numbers(value: object, key: str = "") -> Iterator[str]:
 def test_every_number_rests_on_a_named_assumption(name: str) -> None:
     scenario = load_scenario(name)
     stated = [key for assumption in scenario.assumption for key in assumption.keys]
-    parts = scenario.model_dump(include={"supply", "controller", "demand", "disruption"})
+    parts = scenario.model_dump(include={"supply", "controller", "demand", "disruption", "mitigation"})
     for number in numbers(parts):
         assert any(number == key or number.startswith(f"{key}.") for key in stated), f"{number} has no assumption"
     for key in stated:

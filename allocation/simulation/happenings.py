@@ -1,0 +1,199 @@
+"""What happens in one replication, and what is being done about it: its numbers drawn, and what is in force now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from allocation.quantities import DAYS_PER_WEEK
+from allocation.rules import ProductSet
+from allocation.rules.supply import Tier
+from allocation.scenario import (
+    ContingencyStockRelease,
+    Disruption,
+    DoseOptimisation,
+    Grade1Suspension,
+    IntervalStretch,
+    Mitigation,
+    NewSupplier,
+    PlasmaFall,
+    ProductSwitchLimit,
+    ReviewDrive,
+    Scenario,
+    UkPlasma,
+    VialRounding,
+)
+from allocation.seeds import stream
+from allocation.simulation.demand import ROUTES, Bools, Floats, Ints, People
+from allocation.simulation.supply import can_give, output_factor
+
+__all__ = ["Happenings", "draw_happenings"]
+
+Kind = TypeVar("Kind")
+
+
+def draw_happenings(scenario: Scenario, *, seed: int, replication: int) -> tuple[Disruption | Mitigation, ...]:
+    """Disruptions, then mitigations, each with its own draw of every number that has a spread."""
+    drawn: list[Disruption | Mitigation] = []
+    for role in ("disruption", "mitigation"):
+        for number, one in enumerate(getattr(scenario, role)):
+            path = ("replication", replication, role, number, "spread")
+            luck = {key: float(stream(seed, *path, key).random()) for key in one.spread}
+            drawn.append(one.drawn(luck))
+    return tuple(drawn)
+
+
+@dataclass(slots=True)
+class Happenings:
+    """All of a replication, by number, and which of them are in force.
+
+    Attributes
+    ----------
+    every
+        From :func:`draw_happenings`.
+    disruptions
+        How many of them are disruptions; these come first.
+    active
+        Those in force, by their place in ``every``.
+    """
+
+    every: tuple[Disruption | Mitigation, ...]
+    disruptions: int
+    active: dict[int, Disruption | Mitigation] = field(default_factory=dict)
+
+    def name(self, number: int) -> tuple[str, int]:
+        """Role, and number among those of the role: another disruption more never changes a mitigation's luck."""
+        if number < self.disruptions:
+            return ("disruption", number)
+        return ("mitigation", number - self.disruptions)
+
+    def of(self, *kinds: type[Kind]) -> Iterator[Kind]:
+        """All of some kinds, in force or not."""
+        return (one for one in self.every if isinstance(one, kinds))
+
+    def now(self, *kinds: type[Kind]) -> Iterator[tuple[int, Kind]]:
+        """Numbers and happenings of some kinds that are in force."""
+        return ((number, one) for number, one in sorted(self.active.items()) if isinstance(one, kinds))
+
+    # -------------------------------------------------------------- supply
+
+    def output(self, output_mg: Floats, contract_mg: Floats, products: ProductSet, day: int) -> Floats:
+        """What is left, or comes on top, of the output of one maker, by product.
+
+        Parameters
+        ----------
+        output_mg
+            Milligrams the maker has contracted, by product; 0 for those of others.
+        contract_mg
+            Milligrams that all makers contract a week, by product.
+        """
+        plasma = np.ones(len(contract_mg))
+        for _, one in sorted(self.active.items()):
+            factor = output_factor(one, contract_mg, products)
+            if factor is not None and isinstance(one, PlasmaFall):
+                plasma = plasma * factor
+            elif factor is not None:
+                output_mg = output_mg * factor
+        for _, one in self.now(UkPlasma):
+            share = one.fraction * _grown(one, day)
+            plasma = plasma * (1.0 - share * (1.0 - one.added)) + share
+        return output_mg * plasma
+
+    def released(self, maker: str, contract_mg: Floats, products: ProductSet, use_mg: float) -> Floats:
+        """Milligrams a week of a maker's products that come out of contingency stock."""
+        total = np.zeros(len(contract_mg))
+        for _, one in self.now(ContingencyStockRelease):
+            share = _share_of(one.products, contract_mg, products)
+            total += share * (use_mg * one.cover_weeks / one.weeks)
+        return np.where([product.maker == maker for product in products.product], total, 0.0)
+
+    def new_supply(self, maker: str, contract_mg: Floats, products: ProductSet, day: int) -> Floats:
+        """Milligrams a week of a maker's products from new suppliers."""
+        total = np.zeros(len(contract_mg))
+        for _, one in self.now(NewSupplier):
+            share = _share_of(one.products, contract_mg, products)
+            total += share * (contract_mg.sum() * one.fraction * _grown(one, day))
+        return np.where([product.maker == maker for product in products.product], total, 0.0)
+
+    # -------------------------------------------------------------- policy
+
+    def tier(self, tier: Tier) -> Tier:
+        """The regime in force: the tier's, but for what is suspended or limited meanwhile."""
+        changed: dict[str, object] = {}
+        if any(True for _ in self.now(Grade1Suspension)) and 1 not in tier.suspend_grades:
+            changed["suspend_grades"] = (*tier.suspend_grades, 1)
+        limits = [one.fraction for _, one in self.now(ProductSwitchLimit)]
+        if limits:
+            own = 1.0 if tier.switch_capacity is None else tier.switch_capacity
+            changed["switch_capacity"] = min(own, *limits)
+        return tier.model_copy(update=changed) if changed else tier
+
+    def reviews_per_week(self, usual: float) -> float:
+        """Share of overdue reviews done this week."""
+        return max([usual, *(one.done_per_week for _, one in self.now(ReviewDrive))])
+
+    # -------------------------------------------------------------- demand
+
+    def courses(
+        self, people: People, products: ProductSet, entries: tuple[tuple[str, str], ...], luck: tuple[int, int]
+    ) -> Ints:
+        """Milligrams of a course that falls due now: whole smallest vials, and at least one, where it is cut.
+
+        Parameters
+        ----------
+        luck
+            Seed and replication: which patients a measure reaches that does not reach all.
+        """
+        factor = np.ones(len(people))
+        for number, one in self.now(VialRounding, DoseOptimisation):
+            reached = ~people.acute & has_indication(people, entries, one.indications)
+            if one.patients_share < 1:
+                draw = stream(luck[0], "replication", luck[1], *self.name(number), "patients").random(len(people))
+                reached &= draw < one.patients_share
+            factor = np.where(reached, factor * (1.0 - one.fraction), factor)
+        smallest = np.array([product.vial_mg[0] for product in products.product])
+        vial = np.where(people.product >= 0, smallest[people.product], smallest.min())
+        vials = np.maximum(np.rint(people.course_mg * factor / vial), 1.0).astype(np.int64)
+        return np.where(factor < 1, np.minimum(vials * vial, people.course_mg), people.course_mg)
+
+    def intervals(self, people: People, grade: Ints) -> Floats:
+        """Days from a course given now to the next."""
+        days = people.interval_days
+        for _, one in self.now(IntervalStretch):
+            days = np.where(np.isin(grade, one.grades) & ~people.acute, days * (1.0 + one.fraction), days)
+        return days
+
+
+def has_indication(people: People, entries: tuple[tuple[str, str], ...], indications: tuple[str, ...]) -> Bools:
+    """Who has one of some indications; everybody where none is named."""
+    if not indications:
+        return np.ones(len(people), dtype=np.bool_)
+    known: Bools = np.array([indication in indications for indication, _ in entries])[people.entry]
+    return known
+
+
+def route_use(use_mg: Floats, products: ProductSet) -> Floats:
+    """For each product, what each panel uses of its route over what the country does, shape (panels, products)."""
+    gives = can_give(products)
+    routes = [ROUTES.index(product.route) for product in products.product]
+    by_route = np.stack([use_mg[:, fits].sum(axis=1) for fits in gives], axis=1)
+    total = by_route.sum(axis=0)
+    share: Floats = by_route / np.where(total > 0, total, 1.0)
+    return share[:, routes]
+
+
+def _grown(one: NewSupplier | UkPlasma, day: int) -> float:
+    weeks = day // DAYS_PER_WEEK - one.from_week + 1
+    return min(1.0, weeks / one.ramp_weeks) if one.ramp_weeks else 1.0
+
+
+def _share_of(named: tuple[str, ...], contract_mg: Floats, products: ProductSet) -> Floats:
+    """Share of each product in an amount of the named ones: as contracted, or evenly where none of them is."""
+    chosen = np.array([not named or code in named for code in products.by_code])
+    weight = np.where(chosen, contract_mg, 0.0)
+    weight = weight if weight.sum() > 0 else chosen.astype(np.float64)
+    share: Floats = weight / weight.sum()
+    return share

@@ -1,0 +1,187 @@
+"""A run in parts: each replication is written whole or not at all, so that a run killed at any moment can go on."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from allocation.errors import Fault, InputError
+from allocation.records import PROGRAM, canonical_json, sha256_of, write_text_atomic
+from allocation.simulation.outcomes import OUTCOMES
+from allocation.simulation.precision import next_total, report_of
+from allocation.simulation.replicate import replications
+from allocation.simulation.results import ReplicationResult, RunHead
+from allocation.simulation.world import World
+from allocation.simulation.write import PART_FILES, write_part
+
+__all__ = ["PartStore", "played_in_parts"]
+
+_LEDGER = "ledger.json"
+_PART = "part.json"
+_TEMPORARY = re.compile(r"\..+\.part-[0-9a-f]{8}")
+
+
+@dataclass(frozen=True, slots=True)
+class PartStore:
+    """The replications of a run that are done, each in a folder of its own.
+
+    A part is written beside its place and renamed, and carries the SHA-256 of its files. The ledger says which run the
+    parts belong to: a hash of all that decides a replication.
+
+    Attributes
+    ----------
+    folder
+        Where the parts are.
+    """
+
+    folder: Path
+
+    @staticmethod
+    def open(folder: Path, *, run_id: str, resume: bool, building: Path) -> PartStore:
+        """Take up the parts of the same run, or begin afresh.
+
+        Parameters
+        ----------
+        building
+            Temporary folder of the result, named by :func:`allocation.records.new_folder`; those that killed runs left
+            beside it are removed.
+
+        Raises
+        ------
+        InputError
+            Where ``resume`` is asked for and the parts belong to another run, or the folder is not ours.
+        """
+        found = _read_ledger(folder)
+        if folder.exists() and found is None and any(folder.iterdir()):
+            raise InputError(Fault(str(folder), "a folder of an unfinished run", remedy="Move it out of the way."))
+        if resume and found is not None and found.get("run_id") != run_id:
+            raise InputError(
+                Fault(
+                    "--resume",
+                    "the cohort, scenario, options, rules and version that the unfinished run had",
+                    remedy="Something of these has changed since; without --resume the run starts afresh.",
+                )
+            )
+        stem = building.name.rpartition("-")[0]
+        for left in building.parent.iterdir():
+            ours = left.name.startswith(f"{stem}-") and _TEMPORARY.fullmatch(left.name)
+            if ours and left.name != building.name:
+                shutil.rmtree(left, ignore_errors=True)
+        if folder.exists() and not resume:
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        record = {"program": PROGRAM, "run_id": run_id}
+        write_text_atomic(folder / _LEDGER, canonical_json(record))
+        for stray in folder.glob(".part-*"):
+            shutil.rmtree(stray, ignore_errors=True)
+        return PartStore(folder)
+
+    def path(self, replication: int) -> Path:
+        """Folder of a replication."""
+        return self.folder / f"replication-{replication:06d}"
+
+    def done(self) -> tuple[int, ...]:
+        """Numbers of the replications that are there, whole and unchanged; others are removed."""
+        numbers = []
+        for part in sorted(self.folder.glob("replication-*")):
+            if _whole(part):
+                numbers.append(int(part.name.removeprefix("replication-")))
+            else:
+                shutil.rmtree(part)
+        return tuple(numbers)
+
+    def outcomes(self, replication: int) -> dict[str, float]:
+        """Outcomes of a replication that is done; NaN where there is none."""
+        row = pq.read_table(self.path(replication) / "outcomes.parquet").to_pylist()[0]
+        return {name: np.nan if row[name] is None else float(row[name]) for name in OUTCOMES}
+
+    def remove(self) -> None:
+        """Remove everything: the run is complete."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder where nothing is done yet."""
+        if not any(self.folder.glob("replication-*")):
+            self.remove()
+
+    def add(self, head: RunHead, result: ReplicationResult) -> None:
+        """Write a replication and put it in its place in one step."""
+        draft = self.folder / f".part-{result.replication:06d}-{secrets.token_hex(4)}"
+        draft.mkdir()
+        write_part(head, result, draft)
+        hashes = {name: sha256_of(draft / name) for name in PART_FILES}
+        write_text_atomic(draft / _PART, canonical_json(hashes))
+        draft.rename(self.path(result.replication))
+
+
+def played_in_parts(
+    world: World,
+    head: RunHead,
+    store: PartStore,
+    *,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[tuple[Path, ...], Mapping[str, object] | None]:
+    """Play what is not done yet: as many replications as the scenario says, or as its precision needs.
+
+    Returns
+    -------
+    tuple
+        Folders of the parts in the order of their numbers, and what came of the precision asked for, if any.
+
+    Notes
+    -----
+    How many more are needed is decided only when all so far are done, so it does not depend on which are done first.
+    """
+    run = world.scenario.run
+    outcomes = {number: store.outcomes(number) for number in store.done()}
+    report = progress or _silent
+    total = run.replications
+    pilot: dict[str, int] = {}
+    while True:
+        open_ = [number for number in range(total) if number not in outcomes]
+        report(total - len(open_), total)
+        with closing(replications(world, open_, workers=workers)) as playing:
+            for left, result in enumerate(playing, start=1):
+                store.add(head, result)
+                outcomes[result.replication] = result.outcomes
+                report(total - len(open_) + left, total)
+        values = {name: np.array([outcomes[one][name] for one in range(total)]) for name in run.precision}
+        needed = next_total(values, run)
+        pilot = pilot or needed
+        more = max(needed.values(), default=total)
+        following = min(more, 2 * total, max(run.most_replications, run.replications))
+        if following <= total:
+            break
+        total = following
+    parts = tuple(store.path(number) for number in range(total))
+    return parts, report_of(values, run, pilot) if run.precision else None
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+def _read_ledger(folder: Path) -> dict[str, object] | None:
+    try:
+        found = json.loads((folder / _LEDGER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("program") == PROGRAM else None
+
+
+def _whole(part: Path) -> bool:
+    try:
+        hashes = json.loads((part / _PART).read_text(encoding="utf-8"))
+        return all(hashes.get(name) == sha256_of(part / name) for name in PART_FILES)
+    except (OSError, ValueError, InputError):
+        return False

@@ -1,0 +1,85 @@
+"""What one more kilogram buys is what allocating again with it shows."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from allocation.optimise.problem import Problem
+from allocation.optimise.program import solve
+from allocation.optimise.shadow import shadow_prices
+
+
+def gain(problem: Problem, place: str, product: str) -> dict[int, float]:
+    """Grams of each grade that a kilogram at one place adds to the plan."""
+    more = pd.concat([problem.stock, pd.DataFrame([(place, product, 1_000_000)], columns=problem.stock.columns)])
+    grades = problem.classes.set_index("class_id")["grade"]
+    totals = []
+    for stock in (problem.stock, more):
+        plan = solve(
+            Problem(
+                tier=problem.tier,
+                panels=problem.panels,
+                region_of=problem.region_of,
+                products=problem.products,
+                classes=problem.classes,
+                stock=stock,
+                reserve_mg=problem.reserve_mg,
+            )
+        )
+        totals.append(plan.given.assign(grade=plan.given["class_id"].map(grades)).groupby("grade")["mg"].sum())
+    difference = totals[1].sub(totals[0], fill_value=0) / 1000
+    return {int(grade): round(float(value), 1) for grade, value in difference.items() if abs(value) > 0.05}
+
+
+@pytest.mark.parametrize("tier", [1, 2, 3, 4])
+def test_each_price_is_what_solving_again_gives(small, tier):
+    demand = small.patients(
+        {"due_g": 4000, "grade": 4},
+        {"due_g": 900, "grade": 3, "product": "octagam_10", "locked": True},
+        {"due_g": 2000, "grade": 2, "panel": "P2", "product": ""},
+        {"due_g": 700, "grade": 1, "panel": "P2", "route": "SC", "product": "hizentra_20"},
+        {"due_g": 400, "grade": None, "panel": "P3", "product": "octagam_10"},
+        {"due_g": 300, "grade": 3, "panel": "P3", "route": "IM", "product": ""},
+    )
+    stock = small.grams(
+        ("P1", "privigen_10", 3600), ("P1", "octagam_10", 500), ("P2", "privigen_10", 600), ("P2", "hizentra_20", 400)
+    )
+    problem = small.problem(demand, stock, tier, reserve=[("North", 100)] if tier == 3 else [])
+    frame = shadow_prices(problem, solve(problem))
+    assert list(frame.columns) == ["panel", "product", "grade", "grams_per_kg"]
+    told = {
+        (panel, product): dict(zip(rows["grade"], rows["grams_per_kg"], strict=True))
+        for (panel, product), rows in frame.groupby(["panel", "product"])
+    }
+    assert told
+    for panel in problem.panels:
+        for product in problem.products.by_code:
+            assert told.get((panel, product), {}) == pytest.approx(gain(problem, panel, product), abs=0.11)
+
+
+def test_no_shortage_has_no_price(small):
+    problem = small.problem(small.patients({"due_g": 10}), small.grams(("P1", "privigen_10", 10)), 3)
+    frame = shadow_prices(problem, solve(problem))
+    assert frame.empty
+    assert frame["grams_per_kg"].dtype == float
+
+
+def test_a_kilogram_at_tier_4_is_worth_the_same_anywhere(small):
+    demand = small.patients({"due_g": 5000, "grade": 3}, {"due_g": 5000, "grade": 2, "panel": "P3"})
+    problem = small.problem(demand, small.grams(("NATIONAL", "octagam_10", 4700)), 4)
+    frame = shadow_prices(problem, solve(problem))
+    assert set(frame["panel"]) == {"P1", "P2", "P3"}
+    by_grade = frame.groupby("grade")["grams_per_kg"].unique()
+    assert {grade: values.tolist() for grade, values in by_grade.items()} == {3: [300.0], 2: [700.0]}
+
+
+def test_a_cell_of_several_grades_is_told_by_grade(small):
+    tier = small.tier(3)
+    both = tier.stage[0].model_copy(update={"grades": (4, 3)})
+    tier = tier.model_copy(update={"stage": (both, *tier.stage[2:])})
+    demand = small.patients({"due_g": 2000, "grade": 4}, {"due_g": 2000, "grade": 3, "product": "octagam_10"})
+    problem = small.problem(demand, small.grams(("P1", "privigen_10", 500)), tier)
+    frame = shadow_prices(problem, solve(problem))
+    octagam = frame[(frame["panel"] == "P2") & (frame["product"] == "octagam_10")]
+    assert octagam[["grade", "grams_per_kg"]].values.tolist() == [[3, 1000.0]]
