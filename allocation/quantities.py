@@ -16,7 +16,6 @@ DAYS_PER_YEAR = 365.25
 WEEKS_PER_YEAR = DAYS_PER_YEAR / DAYS_PER_WEEK
 
 
-
 @overload
 def to_mg(grams: float) -> int: ...
 @overload

@@ -129,21 +129,27 @@ def _settle(net: Network, cls: Ints, wanted: Ints, stock: Ints, *, may_switch: b
     left = stock.copy()
     np.subtract.at(left, own[has_own], own_mg[has_own])
     parts = [_line(cls[has_own], own[has_own], own_mg[has_own])]
-    hubs = [int(hub) for hub in np.unique(choice[other > 0])]
-    # Sets of fewer products first: they have the least choice.
-    for hub in sorted(hubs, key=lambda h: int(net.choices[h].sum())):
-        to = np.flatnonzero((choice == hub) & (other > 0))
-        free = np.where(net.choices[hub], left, 0)
-        if int(free.sum()) < int(other[to].sum()):
-            return None
-        # The product of which most is left first, so that whole courses come out of few products.
-        plenty = np.argsort(-free, kind="stable")
-        one = np.zeros(max(len(to), len(free)), dtype=np.int64)
-        line, place, mg = match(one[: len(to)], other[to], one[: len(free)], free[plenty])
-        product = plenty[place]
-        np.subtract.at(left, product, mg)
-        parts.append(_line(cls[to[line]], product, mg))
-    return _joined(parts, np.zeros(len(stock), dtype=np.int64))
+    # Sets of fewer products first, as they have the least choice; all of their own route before any of another.
+    hubs = sorted((int(hub) for hub in np.unique(choice[other > 0])), key=lambda hub: int(net.choices[hub].sum()))
+    same_route = {hub: net.choices[hub] & net.by_route[net.choice_route[hub]] for hub in hubs}
+    for may_take in (same_route, {hub: net.choices[hub] for hub in hubs}):
+        for hub in hubs:
+            part = _drawn(cls, np.flatnonzero((choice == hub) & (other > 0)), other, np.where(may_take[hub], left, 0))
+            np.subtract.at(left, part.product, part.mg)
+            np.subtract.at(other, np.searchsorted(cls, part.classes), part.mg)
+            parts.append(part)
+    return None if other.any() else _joined(parts, np.zeros(len(stock), dtype=np.int64))
+
+
+def _drawn(cls: Ints, to: Ints, wanted: Ints, free: Ints) -> Supplies:
+    """What classes at places ``to`` draw on free stock: the product of which most is left first.
+
+    So whole courses come out of few products.
+    """
+    plenty = np.argsort(-free, kind="stable")
+    one = np.zeros(max(len(to), len(free)), dtype=np.int64)
+    line, place, mg = match(one[: len(to)], wanted[to], one[: len(free)], free[plenty])
+    return _line(cls[to[line]], plenty[place], mg)
 
 
 def _serve_unrecorded(net: Network, cls: Ints, stock: Ints) -> Supplies:

@@ -21,6 +21,13 @@ def switched_mg(net, supplies):
     return int(supplies.mg[(own >= 0) & (own != supplies.product)].sum())
 
 
+def rerouted_mg(net, supplies):
+    choice = net.choice[supplies.classes]
+    free = (choice >= 0) & (net.own[supplies.classes] != supplies.product)
+    other = ~net.by_route[net.choice_route[choice[free]], supplies.product[free]]
+    return int(supplies.mg[free][other].sum())
+
+
 def random_case(small, seed, tier, plenty):
     rng = random.Random(seed)
     demand = small.patients(
@@ -30,13 +37,25 @@ def random_case(small, seed, tier, plenty):
                 "panel": rng.choice(["P1", "P2"]),
                 "grade": rng.randint(0, 4),
                 "emergency": rng.random() < 0.2,
-                "product": rng.choice(["privigen_10", "octagam_10", "octagam_10", ""]),
+                **rng.choice(
+                    [
+                        {"product": "privigen_10"},
+                        {"product": "octagam_10"},
+                        {"product": ""},
+                        {"product": "hizentra_20", "route": "SC"},
+                        {"product": "", "route": "SC"},
+                    ]
+                ),
             }
             for _ in range(rng.randint(1, 8))
         )
     )
     stock = small.grams(
-        *((p, c, rng.randint(0, plenty)) for p in ("P1", "P2", "NATIONAL") for c in ("privigen_10", "octagam_10"))
+        *(
+            (p, c, rng.randint(0, plenty))
+            for p in ("P1", "P2", "NATIONAL")
+            for c in ("privigen_10", "octagam_10", "hizentra_20")
+        )
     )
     return small.problem(demand, stock, tier, reserve=[("North", 3.0)] if tier == 3 else [])
 
@@ -61,7 +80,9 @@ def test_equal_to_the_program(small, tier, plenty):
             assert np.array_equal(ration.cell_mg, proven.cell_mg)
             assert ration.reserve_mg == proven.reserve_mg
             assert supplies.mg.sum() == proven.cell_mg.sum()
-            assert switched_mg(net, supplies) == switched_mg(net, source_by_program(net, pool, proven, HIGHS))
+            sourced = source_by_program(net, pool, proven, HIGHS)
+            assert switched_mg(net, supplies) == switched_mg(net, sourced)
+            assert rerouted_mg(net, supplies) == rerouted_mg(net, sourced)
     assert direct >= (5 if tier < 3 or plenty > 40 else 1)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from allocation.simulation.statistics import bands, interval
+from allocation.simulation.statistics import bands, half_width, interval, replications_needed
 
 
 def test_interval_is_students() -> None:
@@ -43,3 +43,20 @@ def test_coverage_is_about_what_it_says() -> None:
 def test_bands() -> None:
     values = np.arange(101, dtype=float)[:, None] * np.array([[1.0, 2.0]])
     assert bands(values, [0.05, 0.5]).tolist() == [[5.0, 10.0], [50.0, 100.0]]
+
+
+def test_interval_is_cut_where_values_cannot_go() -> None:
+    got = interval([0.0, 0.0, 9.0], lowest=0.0)
+    assert got.low == 0
+    assert got.high is not None
+    assert got.high > 9
+    assert interval([99.0, 100.0, 80.0], highest=100.0).high == 100
+
+
+@pytest.mark.parametrize(("sd", "wanted"), [(1.0, 0.5), (3.0, 0.5), (0.2, 5.0), (40.0, 1.0)])
+def test_replications_needed_are_the_fewest(sd: float, wanted: float) -> None:
+    needed = replications_needed(sd, wanted)
+    assert half_width(sd, needed) <= wanted
+    assert needed == 2 or half_width(sd, needed - 1) > wanted
+    assert replications_needed(sd, 1e-9, most=50) == 50
+    assert replications_needed(0.0, wanted) == 2
