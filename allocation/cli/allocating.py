@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from allocation.cli.cohorts import say_set_aside
 from allocation.cli.options import (
     AsOf,
     Cohort,
@@ -20,7 +19,7 @@ from allocation.cli.options import (
     Tiers,
     as_date,
 )
-from allocation.cli.shown import say, shown
+from allocation.cli.shown import end_run, say, shown
 
 __all__ = ["add_to"]
 
@@ -78,9 +77,4 @@ def allocate(
     )
     for line in result.headlines:
         say(line)
-    say(f"Written to {out}; igalloc report {out} makes a page of it.")
-    if rejects is not None and len(result.read.rejects):
-        from allocation.cohort.write import write_rejects
-
-        write_rejects(result.read.rejects, rejects)
-    say_set_aside(result.faults, result.rows_set_aside, rejects or out / "rejects.csv", expected=rejects is not None)
+    end_run(result.faults, result.rows_set_aside, out=out, cohort_rejects=result.read.rejects, rejects=rejects)

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from allocation.cli.options import AsOf, Cohort, Panels, Products, Rejects, Rulebook, Seed, Strict, as_date
-from allocation.cli.shown import BAD_INPUT, say, say_faults, shown
+from allocation.cli.shown import BAD_INPUT, say, say_faults, say_set_aside, shown
 
-__all__ = ["add_to", "say_set_aside"]
+__all__ = ["add_to"]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -139,7 +139,7 @@ def make_stock(
     from allocation.workflow.allocating import make_stock as make
     from allocation.workflow.rules_in_use import load_rules
 
-    rows, grams = make(
+    made = make(
         cohort=cohort,
         as_of=as_date(as_of),
         out=out,
@@ -148,14 +148,5 @@ def make_stock(
         seed=seed,
         rules=load_rules(rulebook=rulebook, products=products, panels=panels),
     )
-    say(f"{rows:,} lines of stock, {grams:,.0f} g, written to {out}")
-
-
-def say_set_aside(faults: tuple, rows: int, place: Path | None, *, expected: bool) -> None:  # type: ignore[type-arg]
-    """Tell what was set aside, and end with exit code 2 unless the user named a place for it."""
-    if not faults:
-        return
-    say_faults(faults)
-    say(f"{rows} rows were set aside with their reasons in {place}; the good rows went on.")
-    if not expected:
-        raise typer.Exit(BAD_INPUT)
+    say(f"{made.lines:,} lines of stock, {made.grams:,.0f} g, written to {out}")
+    say_set_aside(made.read.faults, len(made.read.rejects), None)

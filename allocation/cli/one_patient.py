@@ -9,9 +9,8 @@ from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
 
-from allocation.cli.cohorts import say_set_aside
 from allocation.cli.options import Panels, Products, Rejects, Rulebook, Strict, as_date, one_of
-from allocation.cli.shown import say, shown
+from allocation.cli.shown import say, say_set_aside, shown
 from allocation.errors import Fault, InputError
 
 __all__ = ["add_to"]

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from allocation.cli.cohorts import say_set_aside
 from allocation.cli.options import Panels, Products, Rejects, Rulebook, Strict, Tiers
-from allocation.cli.shown import say, shown
+from allocation.cli.shown import end_run, shown
 from allocation.errors import Fault, InputError
 
 __all__ = ["add_to"]
@@ -96,14 +95,8 @@ def simulate(
         )
     for line in result.headlines:
         sys.stdout.write(line + "\n")
-    say(f"Written to {out}; igalloc report {out} makes a page of it.")
-    if rejects is not None and len(result.read.rejects):
-        from allocation.cohort.write import write_rejects
-
-        write_rejects(result.read.rejects, rejects)
-    say_set_aside(
-        result.read.faults, len(result.read.rejects), rejects or out / "rejects.csv", expected=rejects is not None
-    )
+    read = result.read
+    end_run(read.faults, len(read.rejects), out=out, cohort_rejects=read.rejects, rejects=rejects)
 
 
 def _sizes(given: list[str] | None) -> dict[str, float] | None:

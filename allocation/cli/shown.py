@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import typer
 
 from allocation.errors import Fault, InputError, SolverError, VerificationError
 
-__all__ = ["BAD_INPUT", "DEFECT", "STOPPED", "say", "say_faults", "shown"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["BAD_INPUT", "DEFECT", "STOPPED", "end_run", "say", "say_faults", "say_set_aside", "shown"]
 
 BAD_INPUT = 2
 DEFECT = 1
@@ -31,6 +35,29 @@ def say_faults(faults: Iterable[Fault]) -> None:
     """One line a fault, on stderr."""
     for fault in faults:
         say(f"igalloc: {fault}")
+
+
+def say_set_aside(faults: Sequence[Fault], rows: int, place: Path | None, *, expected: bool = False) -> None:
+    """Tell what was set aside and where it is, and end with exit code 2 unless the user named a place for it."""
+    if not faults:
+        return
+    say_faults(faults)
+    where = f" with their reasons in {place}" if place is not None else ""
+    say(f"{rows} rows were set aside{where}; the good rows went on.")
+    if not expected:
+        raise typer.Exit(BAD_INPUT)
+
+
+def end_run(
+    faults: Sequence[Fault], rows: int, *, out: Path, cohort_rejects: pd.DataFrame, rejects: Path | None
+) -> None:
+    """Tell where a run is and what it set aside; copy the cohort's rejects to where the user asked for them."""
+    say(f"Written to {out}; igalloc report {out} makes a page of it.")
+    if rejects is not None and len(cohort_rejects):
+        from allocation.cohort.write import write_rejects
+
+        write_rejects(cohort_rejects, rejects)
+    say_set_aside(faults, rows, rejects or out, expected=rejects is not None)
 
 
 def shown(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]:

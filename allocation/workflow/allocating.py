@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from allocation.optimise import Certificate, PatientResult, Plan, Problem
 
-__all__ = ["POLICIES", "SOLVERS", "AllocationDone", "allocate", "make_stock"]
+__all__ = ["POLICIES", "SOLVERS", "AllocationDone", "StockMade", "allocate", "make_stock"]
 
 POLICIES = ("grade_order",)
 SOLVERS = ("highs", "cbc")
@@ -36,10 +36,19 @@ class AllocationDone:
     headlines: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StockMade:
+    """Lines and grams of a synthetic stock file, and how the cohort behind it was read."""
+
+    read: CohortRead
+    lines: int
+    grams: float
+
+
 def make_stock(
     *, cohort: Path, as_of: date, out: Path, share: float, weeks: float, seed: int, rules: RulesInUse
-) -> tuple[int, float]:
-    """Write synthetic stock worth a share of a cohort's demand; return its lines and grams.
+) -> StockMade:
+    """Write synthetic stock worth a share of a cohort's demand.
 
     Raises
     ------
@@ -51,10 +60,10 @@ def make_stock(
 
     _check_weeks(weeks)
     found = read(cohort, strict=False, rules=rules)
-    _, demand = demand_of(found, as_of=as_of, weeks=weeks, strict=False, rules=rules)
+    found, demand = demand_of(found, as_of=as_of, weeks=weeks, strict=False, rules=rules)
     stock = make(demand, products=rules.products, panels=rules.panels, share=share, seed=seed, as_of=as_of)
     write_table(stock, out)
-    return len(stock), float((stock["vial_g"] * stock["vials"]).sum())
+    return StockMade(found, len(stock), float((stock["vial_g"] * stock["vials"]).sum()))
 
 
 def allocate(
