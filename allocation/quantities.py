@@ -7,10 +7,22 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CM_PER_INCH", "DAYS_PER_WEEK", "DAYS_PER_YEAR", "MG_PER_G", "WEEKS_PER_YEAR", "to_g", "to_mg"]
+__all__ = [
+    "CM_PER_INCH",
+    "CM_PER_M",
+    "DAYS_PER_WEEK",
+    "DAYS_PER_YEAR",
+    "G_PER_KG",
+    "MG_PER_G",
+    "WEEKS_PER_YEAR",
+    "to_g",
+    "to_mg",
+]
 
 MG_PER_G = 1000
+G_PER_KG = 1000
 CM_PER_INCH = 2.54
+CM_PER_M = 100
 DAYS_PER_WEEK = 7
 DAYS_PER_YEAR = 365.25
 WEEKS_PER_YEAR = DAYS_PER_YEAR / DAYS_PER_WEEK

@@ -13,11 +13,11 @@ from allocation.cohort.columns import ROUTES, UNLISTED
 from allocation.cohort.faults import FaultBook
 from allocation.cohort.plausible import AgeLimits, Plausible, limits_at_age
 from allocation.cohort.remedies import nearest
+from allocation.quantities import CM_PER_M
 from allocation.rules import Entry, ProductSet, Rulebook
 
 __all__ = ["across_columns", "uses_dosing_weight"]
 
-_CM_PER_M = 100
 _WEIGHED = ("g_per_kg", "ml_per_kg")
 _RULEBOOK_WEIGHTS = ("rulebook", "booking_adjusted", "ideal")
 
@@ -120,7 +120,7 @@ def _weights(columns: Columns, book: FaultBook, limits: Plausible) -> None:
 
 def _heights(columns: Columns, book: FaultBook, rulebook: Rulebook, limits: Plausible) -> None:
     def remedy(value: float, low: float, high: float) -> str:
-        if low <= value * _CM_PER_M <= high:
+        if low <= value * CM_PER_M <= high:
             return "It looks like metres; write it in cm."
         return "Check the height, its unit and the age."
 

@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from allocation.dosing.parameters import load_parameters
 from allocation.errors import Fault, InputError
-from allocation.quantities import DAYS_PER_YEAR
+from allocation.quantities import CM_PER_M, DAYS_PER_YEAR
 from allocation.rules.models import AdultWeightRule, ChildWeightRule, DosingRules
 
 __all__ = ["ChildMethod", "WeightWarning", "Weights", "dosing_weights", "ideal_adult_kg"]
@@ -39,8 +39,6 @@ __all__ = ["ChildMethod", "WeightWarning", "Weights", "dosing_weights", "ideal_a
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 ChildMethod = Literal["table_by_age", "table_by_height", "bmi_by_age"]
-
-_CM_PER_M = 100
 
 
 class WeightWarning(IntFlag):
@@ -167,7 +165,7 @@ def _adults(
         | _flag(unusable, WeightWarning.FORMULA_NOT_USABLE)
     )
     if rule.bmi_flag_kg_m2 is not None:
-        bmi = actual_kg / (height_cm / _CM_PER_M) ** 2
+        bmi = actual_kg / (height_cm / CM_PER_M) ** 2
         warnings |= _flag(bmi >= rule.bmi_flag_kg_m2, WeightWarning.BMI_HIGH)
     return ideal, dosing, warnings
 
@@ -222,7 +220,7 @@ def _ideal_child(
             np.interp(age_years, ages, [row.female_kg_m2 for row in medians]),
         )
         covered = age_years >= ages[0]
-        ideal = np.where(covered, bmi * (height_cm / _CM_PER_M) ** 2, ideal)
+        ideal = np.where(covered, bmi * (height_cm / CM_PER_M) ** 2, ideal)
         outside = ~covered | (age_years > ages[-1])
     return ideal, outside
 

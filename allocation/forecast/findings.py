@@ -8,12 +8,12 @@ from allocation.forecast.hierarchy import METHOD
 from allocation.forecast.history import History
 from allocation.forecast.project import Forecast
 from allocation.forecast.scmd import NOT_KNOWN
+from allocation.quantities import G_PER_KG
 
 __all__ = ["findings"]
 
 _YEAR = 12
 _NAMED = 3
-_GRAMS_PER_KG = 1000.0
 # What must be said first where it occurs, and how a count of it is put.
 _GAPS = (
     ("missing month", "month without any data", "months without any data"),
@@ -53,9 +53,9 @@ def _headline(history: History, forecast: Forecast) -> str:
     low, high = forecast.low[0, 0, -1], forecast.high[0, 0, -1]
     return (
         f"From {forecast.months[0]} to {forecast.months[months - 1]} all panels together are forecast to use "
-        f"{ahead / _GRAMS_PER_KG:,.0f} kg{change}. In {last} alone the forecast is "
-        f"{forecast.mean[0, -1] / _GRAMS_PER_KG:,.1f} kg, with four chances in five of lying between "
-        f"{low / _GRAMS_PER_KG:,.1f} and {high / _GRAMS_PER_KG:,.1f} kg."
+        f"{ahead / G_PER_KG:,.0f} kg{change}. In {last} alone the forecast is "
+        f"{forecast.mean[0, -1] / G_PER_KG:,.1f} kg, with four chances in five of lying between "
+        f"{low / G_PER_KG:,.1f} and {high / G_PER_KG:,.1f} kg."
     )
 
 
@@ -74,7 +74,7 @@ def _panels(history: History, forecast: Forecast) -> str:
     if len(grown) < 2:
         return ""
     top = sorted(grown, reverse=True)[:_NAMED]
-    named = ", ".join(f"{name} ({gain / _GRAMS_PER_KG:+,.1f} kg, {gain / before:+.1%})" for gain, before, name in top)
+    named = ", ".join(f"{name} ({gain / G_PER_KG:+,.1f} kg, {gain / before:+.1%})" for gain, before, name in top)
     return f"The panels that add most are {named}."
 
 

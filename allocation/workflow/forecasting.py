@@ -24,6 +24,7 @@ from allocation.forecast import (
 from allocation.forecast.frames import breaks_frame, forecast_frame, history_frame, notes_frame
 from allocation.forecast.hierarchy import METHOD
 from allocation.forecast.history import history_files
+from allocation.quantities import G_PER_KG
 from allocation.records import manifest, new_folder, write_text_atomic
 from allocation.reporting.charts_forecast import Fan, fan_svg, panels_svg
 from allocation.tables import write_table
@@ -32,7 +33,6 @@ from allocation.workflow.run_folder import outputs_of, write_json
 __all__ = ["ForecastDone", "forecast_demand", "sample_history"]
 
 Progress = Callable[[str, int, int], None]
-_GRAMS_PER_KG = 1000.0
 _LONGEST_HORIZON = 60
 _DECIMALS = 4
 
@@ -174,13 +174,13 @@ def _fan(history: History, made: Forecast, place: int) -> Fan:
     return Fan(
         name=node.name,
         first_month=history.months[0],
-        history=history.grams @ parts / _GRAMS_PER_KG,
+        history=history.grams @ parts / G_PER_KG,
         filled=(history.filled & (parts > 0)).any(axis=1),
         outlying=outlying,
         shifts=tuple(one.start for one in made.breaks[place] if one.kind == "level shift"),
-        mean=made.mean[place] / _GRAMS_PER_KG,
-        low=made.low[place] / _GRAMS_PER_KG,
-        high=made.high[place] / _GRAMS_PER_KG,
+        mean=made.mean[place] / G_PER_KG,
+        low=made.low[place] / G_PER_KG,
+        high=made.high[place] / G_PER_KG,
     )
 
 
