@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +37,17 @@ def add_to(app: typer.Typer) -> None:
 
 
 @shown
+def _list_policies(asked: bool) -> None:  # noqa: FBT001 - the option's own value
+    """Write every policy that can be used, with its package and rule."""
+    if asked:
+        from allocation.workflow.allocating import describe_policies
+
+        for name, package, rule in describe_policies():
+            sys.stdout.write(f"{name:<20}  {package}\n{'':<20}  {rule}\n")
+        raise typer.Exit
+
+
+@shown
 def allocate(
     *,
     cohort: Cohort,
@@ -47,10 +59,22 @@ def allocate(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the result.")],
     weeks: Annotated[float, typer.Option("--weeks", help="Weeks of demand to serve.")] = 4,
     policy: Annotated[
-        str, typer.Option("--policy", metavar="NAME", help="Who goes first: grade_order.")
+        str, typer.Option("--policy", metavar="NAME", help="Who goes first; --list-policies shows the names.")
     ] = "grade_order",
     solver: Annotated[str, typer.Option("--solver", metavar="highs|cbc", help="Solver of the program.")] = "highs",
+    list_policies: Annotated[  # noqa: ARG001 - its callback does it
+        bool,
+        typer.Option("--list-policies", callback=_list_policies, is_eager=True, help="List the policies and stop."),
+    ] = False,
     seed: Seed = 1,
+    horizon_weeks: Annotated[
+        int | None,
+        typer.Option("--horizon-weeks", metavar="H", help="Look ahead so many weeks, to deliveries and expiry."),
+    ] = None,
+    limits: Annotated[
+        Path | None,
+        typer.Option("--limits", metavar="FILE", help="TOML with side limits: deliveries, quotas, chairs, fences."),
+    ] = None,
     rejects: Rejects = None,
     strict: Strict = False,
     rulebook: Rulebook = "nhs",
@@ -73,6 +97,8 @@ def allocate(
         seed=seed,
         strict=strict,
         out=out,
+        limits=limits,
+        horizon_weeks=horizon_weeks,
         rules=load_rules(rulebook=rulebook, products=products, panels=panels, tiers=tiers),
     )
     for line in result.headlines:

@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from allocation import __version__
-from allocation.cli import allocating, cohorts, criteria, forecasting, one_patient, runs
+from allocation.cli import (
+    allocating,
+    assumptions,
+    cohorts,
+    comparing,
+    criteria,
+    forecasting,
+    one_patient,
+    runs,
+    studies,
+    templates,
+)
 
 __all__ = ["app", "main"]
 
@@ -43,11 +54,15 @@ def _root(
 
 
 criteria.add_to(app)
+assumptions.add_to(app)
 one_patient.add_to(app)
 cohorts.add_to(app)
 allocating.add_to(app)
 runs.add_to(app)
+comparing.add_to(app)
+studies.add_to(app)
 forecasting.add_to(app)
+templates.add_to(app)
 
 
 def main(arguments: list[str] | None = None) -> int:

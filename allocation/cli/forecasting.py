@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from allocation.cli.shown import say, shown
+from allocation.cli.options import Panels, Products, Rulebook, Strict, as_date
+from allocation.cli.shown import say, say_set_aside, shown
 from allocation.errors import Fault, InputError
 
 __all__ = ["add_to"]
@@ -50,12 +51,28 @@ def forecast(
     breaks: Annotated[
         str, typer.Option("--breaks", metavar="keep|adjust", help="What to do with outliers and level shifts found.")
     ] = "keep",
+    cohort: Annotated[
+        Path | None,
+        typer.Option("--cohort", metavar="FILE", help="Compare with what a cohort needs: CSV, Parquet or XLSX."),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="DATE", help="The day the cohort stands on; else the first day forecast."),
+    ] = None,
+    scenario: Annotated[
+        str,
+        typer.Option("--scenario", metavar="NAME|FILE", help="Whose turnover and growth the cohort has."),
+    ] = "baseline",
+    rulebook: Rulebook = "nhs",
+    products: Products = None,
+    panels: Panels = None,
+    strict: Strict = False,
     make_sample: Annotated[
         bool,
         typer.Option("--make-sample", help="Write a synthetic history into the folder HISTORY instead, and stop."),
     ] = False,
 ) -> None:
-    """Forecast demand by panel, product group and nation, with intervals."""
+    """Forecast demand by panel, product group and nation, with intervals; with a cohort, compare it with its need."""
     if make_sample:
         _make_sample(history)
         return
@@ -63,8 +80,17 @@ def forecast(
         raise InputError(Fault("--out", "a folder for the result", remedy="For example --out reports/ahead."))
     if breaks not in ("keep", "adjust"):
         raise InputError(Fault("--breaks", "keep or adjust", value=breaks))
+    if as_of is not None and cohort is None:
+        raise InputError(Fault("--cohort", "a cohort for --as-of"))
     from allocation.workflow.forecasting import forecast_demand
+    from allocation.workflow.forecasting_cohort import CohortSide
+    from allocation.workflow.rules_in_use import load_rules
 
+    side = None
+    if cohort is not None:
+        day = as_date(as_of) if as_of is not None else None
+        rules = load_rules(rulebook=rulebook, products=products, panels=panels)
+        side = CohortSide(cohort, day, scenario, strict, rules)
     shown_at = -1
 
     def progress(words: str, done: int, total: int) -> None:
@@ -84,11 +110,14 @@ def forecast(
         adjust_breaks=breaks == "adjust",
         out=out,
         progress=progress,
+        cohort=side,
     )
     sys.stdout.write(result.findings + "\n")
     if result.notes:
         say(f"{result.notes} notes on the data are in {out / 'data_notes.csv'}.")
     say(f"Written to {out}.")
+    if result.cohort is not None:
+        say_set_aside(result.cohort.faults, len(result.cohort.rejects), out)
 
 
 def _make_sample(history: list[Path]) -> None:

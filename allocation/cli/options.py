@@ -22,6 +22,7 @@ __all__ = [
     "Tiers",
     "as_date",
     "one_of",
+    "sizes_of",
 ]
 
 
@@ -75,3 +76,25 @@ Panels = Annotated[
 Tiers = Annotated[
     Path | None, typer.Option("--tiers", metavar="FILE", help="TOML with what each tier allows, in place of ours.")
 ]
+
+
+def sizes_of(given: list[str] | None) -> dict[str, float] | None:
+    """Half width by outcome, from ``OUTCOME=SIZE`` of the command line.
+
+    Raises
+    ------
+    InputError
+        Where it is written otherwise.
+    """
+    if not given:
+        return None
+    sizes = {}
+    for text in given:
+        name, _, size = text.partition("=")
+        try:
+            sizes[name.strip()] = float(size)
+        except ValueError:
+            raise InputError(
+                Fault("--precision", "OUTCOME=SIZE, for example fill_grade_4_percent=0.1", value=text)
+            ) from None
+    return sizes

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
-__all__ = ["replication_bar"]
+__all__ = ["replication_bar", "scenario_bar"]
+
+
+def replication_bar() -> AbstractContextManager[Callable[[int, int], None]]:
+    """Bar for replications done of all."""
+    return _bar("replication", "replications")
+
+
+def scenario_bar() -> AbstractContextManager[Callable[[int, int], None]]:
+    """Bar for scenarios played of all."""
+    return _bar("scenario", "scenarios")
 
 
 @contextmanager
-def replication_bar() -> Iterator[Callable[[int, int], None]]:
-    """Bar for replications done of all, with the time left; plain lines where stderr is not a terminal."""
+def _bar(one: str, many: str) -> Iterator[Callable[[int, int], None]]:
+    """Bar with the time left; plain lines where stderr is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda done, total: console.print(f"replication {done} of {total} done", highlight=False)
+        yield lambda done, total: console.print(f"{one} {done} of {total} done", highlight=False)
         return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("replications, time left"),
+        TextColumn(f"{many}, time left"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bar:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from allocation.cli.options import Panels, Products, Rejects, Rulebook, Strict, Tiers
-from allocation.cli.shown import end_run, shown
+from allocation.cli.options import Panels, Products, Rejects, Rulebook, Strict, Tiers, sizes_of
+from allocation.cli.shown import end_run, say, shown
 from allocation.errors import Fault, InputError
 
 __all__ = ["add_to"]
@@ -20,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         "simulate", epilog="Example: igalloc simulate uk_2021_output_fall --replications 20 --out reports/demo"
     )(simulate)
-    app.command("report", epilog="Example: igalloc report reports/demo")(report)
+    app.command("report", epilog="Example: igalloc report reports/demo --format html,pdf,xlsx")(report)
 
 
 @shown
@@ -37,8 +37,20 @@ def simulate(
     weeks: Annotated[int | None, typer.Option("--weeks", min=1, help="Weeks to simulate; else the scenario's.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Else the scenario's.")] = None,
     workers: Annotated[
-        int, typer.Option("--workers", min=1, help="Processes; the result is the same for any number.")
-    ] = 1,
+        int | None, typer.Option("--workers", min=1, help="Processes, 1 if left out; the result is the same.")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="ADDRESS",
+            help="Dask scheduler, as tcp://host:port; instead of --workers, same result.",
+        ),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", metavar="NAME", help="Who goes first; else the scenario's."),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on where an earlier run to this --out ended; keep what is done at Ctrl-C."),
@@ -54,6 +66,13 @@ def simulate(
     most_replications: Annotated[
         int | None, typer.Option("--most-replications", min=1, help="Never more than so many for --precision.")
     ] = None,
+    consequences: Annotated[
+        bool,
+        typer.Option("--consequences", help="Reckon infections and relapses expected from waiting, for the cohort."),
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check the first replication's weekly plans without the solver, too.")
+    ] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the scenarios of the library and stop.")] = False,
     rejects: Rejects = None,
     strict: Strict = False,
@@ -73,6 +92,8 @@ def simulate(
         raise InputError(Fault("SCENARIO", "a scenario's name or file", remedy="igalloc simulate --list shows them."))
     if out is None:
         raise InputError(Fault("--out", "a folder for the result", remedy="For example --out reports/demo."))
+    if cluster is not None:
+        _check_cluster(cluster, workers)
     from allocation.cli.progress import replication_bar
     from allocation.workflow.rules_in_use import load_rules
     from allocation.workflow.simulating import simulate as play
@@ -84,13 +105,17 @@ def simulate(
             replications=replications,
             weeks=weeks,
             seed=seed,
-            workers=workers,
+            workers=workers or 1,
+            cluster=cluster,
+            verify=verify,
+            policy=policy,
             strict=strict,
             out=out,
             progress=progress,
             rules=load_rules(rulebook=rulebook, products=products, panels=panels, tiers=tiers),
             resume=resume,
-            precision=_sizes(precision),
+            precision=sizes_of(precision),
+            consequences=consequences,
             most_replications=most_replications,
         )
     for line in result.headlines:
@@ -99,32 +124,54 @@ def simulate(
     end_run(read.faults, len(read.rejects), out=out, cohort_rejects=read.rejects, rejects=rejects)
 
 
-def _sizes(given: list[str] | None) -> dict[str, float] | None:
-    """Half width by outcome, from the command line."""
-    if not given:
-        return None
-    sizes = {}
-    for text in given:
-        name, _, size = text.partition("=")
-        try:
-            sizes[name.strip()] = float(size)
-        except ValueError:
-            raise InputError(
-                Fault("--precision", "OUTCOME=SIZE, for example fill_grade_4_percent=0.1", value=text)
-            ) from None
-    return sizes
+def _check_cluster(cluster: str, workers: int | None) -> None:
+    from allocation.simulation.cluster import check_cluster, crosses_network_in_clear
+
+    if workers is not None:
+        raise InputError(
+            Fault("--cluster", "either --cluster or --workers", remedy="A cluster has the workers started for it.")
+        )
+    check_cluster(cluster)
+    if crosses_network_in_clear(cluster):
+        say(f"igalloc: rows on patients go to {cluster} unencrypted; on a network that others use, start it as tls://.")
 
 
 @shown
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an allocation or a simulation.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
     formats: Annotated[
-        str, typer.Option("--format", metavar="html,svg", help="html: one page; svg: each chart as a file.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="html,pdf,xlsx,svg",
+            help="html: one page; pdf: the page printed by a browser on this machine; xlsx: a workbook; svg: each "
+            "chart as a file.",
+        ),
     ] = "html",
     share: Annotated[bool, typer.Option("--share", help="Hide small counts, for sharing outside.")] = False,
+    panel: Annotated[
+        str | None,
+        typer.Option("--panel", metavar="CODE|all", help="One page on a panel of an allocation; all: one on each."),
+    ] = None,
+    check: Annotated[
+        list[Path] | None,
+        typer.Option("--check", metavar="FILE", help="Input of the run: mark the page if it has changed; repeatable."),
+    ] = None,
+    cohort: Annotated[
+        Path | None,
+        typer.Option("--cohort", metavar="FILE", help="Cohort of an allocation: the report adds what could be freed."),
+    ] = None,
+    rulebook: Rulebook = "nhs",
+    products: Products = None,
+    panels: Panels = None,
 ) -> None:
-    """Write the report of a run: one HTML page that needs nothing else."""
+    """Write the report of a run: one HTML page that needs nothing else, a PDF, a workbook, or the charts."""
     from allocation.workflow.reporting import report as make
+    from allocation.workflow.rules_in_use import load_rules
 
-    for path in make(folder, formats=formats, share=share):
+    rules = load_rules(rulebook=rulebook, products=products, panels=panels) if cohort is not None else None
+    written = make(
+        folder, formats=formats, share=share, panel=panel, cohort=cohort, rules=rules, checks=tuple(check or ())
+    )
+    for path in written:
         sys.stdout.write(f"{path}\n")

@@ -22,6 +22,7 @@ from allocation.cohort.plausible import load_plausible
 from allocation.cohort.remedies import code_remedy, near_column
 from allocation.cohort.schema import (
     COLUMNS,
+    OPTIONAL,
     REQUIRED,
     SPECS,
     ColumnSpec,
@@ -74,14 +75,14 @@ def check_rows(
 ) -> LoadedCohort:
     """Check columns of text as a cohort; see :func:`allocation.cohort.load.check_cohort`."""
     _check_header(list(texts), source)
-    book = FaultBook(source, rows, COLUMNS)
+    book = FaultBook(source, rows, (*COLUMNS, *(spec.name for spec in OPTIONAL)))
     book.add_read(read_faults)
     book.close(_blank_rows(texts, rows), Problem("a patient", "The row is blank; delete it."))
 
     codes = allowed_codes(rulebook=rulebook, panels=panels, products=products)
     schema = cohort_schema(rulebook=rulebook, panels=panels, products=products)
     columns: dict[str, Cells] = {}
-    for spec in SPECS:
+    for spec in (*SPECS, *(one for one in OPTIONAL if one.name in texts)):
         text = texts.get(spec.name) or Encoded(np.zeros(rows, dtype=np.int8), np.array([""], dtype=object))
         parsed = parse(spec.kind, text.texts, unit=spec.unit)
         problems = dict(parsed.problems)
@@ -89,7 +90,9 @@ def check_rows(
         if spec.name not in ("patient_id", "situation"):
             known = codes.get(spec.name, ())
             problems |= _schema_problems(schema, spec, text.texts, parsed, known=known, rulebook=rulebook)
-        columns[spec.name] = _judged(spec, text, parsed, problems, book)
+        judged = _judged(spec, text, parsed, problems, book)
+        if spec not in OPTIONAL:
+            columns[spec.name] = judged
     identifiers = _check_patient_ids(columns["patient_id"], book)
     across_columns(columns, book, rulebook=rulebook, products=products, limits=load_plausible())
     return _parted(rows, texts, columns, book, identifiers)

@@ -7,7 +7,19 @@ from typing import Literal
 
 from allocation.rules import FLAGS
 
-__all__ = ["COLUMNS", "DATES", "DECISIONS", "NUMBERS", "REQUIRED", "ROUTES", "SEXES", "SPECS", "UNLISTED", "ColumnSpec"]
+__all__ = [
+    "COLUMNS",
+    "DATES",
+    "DECISIONS",
+    "NUMBERS",
+    "OPTIONAL",
+    "REQUIRED",
+    "ROUTES",
+    "SEXES",
+    "SPECS",
+    "UNLISTED",
+    "ColumnSpec",
+]
 
 Kind = Literal["text", "code", "number", "date", "flag"]
 
@@ -81,6 +93,11 @@ SPECS: tuple[ColumnSpec, ...] = (
     *(ColumnSpec(flag, "flag", _FLAG_MEANINGS[flag]) for flag in FLAGS),
 )
 """Every column, in the order in which they are written."""
+
+OPTIONAL: tuple[ColumnSpec, ...] = (
+    ColumnSpec("locked", "flag", "Takes no other product than the present one: intolerance, or therapy at home"),
+)
+"""Columns that a file may have besides; checked where there, passed on as they are, and never added."""
 
 COLUMNS: tuple[str, ...] = tuple(spec.name for spec in SPECS)
 REQUIRED: tuple[str, ...] = tuple(spec.name for spec in SPECS if spec.required)

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from allocation.cohort.bodies import Bodies, BodyDraws, BodyModel
-from allocation.cohort.demand import route_vials
 from allocation.cohort.distributions import IntervalTable, Pick, lognormal_factor, stratified_normal
 from allocation.cohort.epidemiology import Epidemiology, Line
+from allocation.cohort.in_use import route_vials
 from allocation.dosing import dosing_weights, round_to_vials
 from allocation.errors import Fault, InputError
 from allocation.quantities import MG_PER_G, WEEKS_PER_YEAR, to_g, to_mg

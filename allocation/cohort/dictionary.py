@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from allocation.cohort.columns import SPECS, YES_NO, ColumnSpec
+from allocation.cohort.columns import OPTIONAL, SPECS, YES_NO, ColumnSpec
 from allocation.cohort.plausible import AgeLimits, Plausible, load_plausible
 from allocation.cohort.schema import allowed_codes
 from allocation.rules import PanelSet, ProductSet, Rulebook, load_panels, load_products
@@ -51,7 +51,7 @@ def data_dictionary(
             spec.meaning,
             _source(spec, rulebook),
         )
-        for spec in SPECS
+        for spec in (*SPECS, *OPTIONAL)
     ]
     return pd.DataFrame(rows, columns=list(DICTIONARY_COLUMNS), dtype=object)
 
@@ -79,6 +79,8 @@ def _band(band: AgeLimits) -> str:
 
 
 def _source(spec: ColumnSpec, rulebook: Rulebook) -> str:
+    if spec in OPTIONAL:
+        return "igalloc cohort file"
     if spec.kind == "flag" or spec.name in ("indication", "situation"):
         return f"{rulebook.document}, rulebook {rulebook.id} {rulebook.version}"
     if spec.kind in ("number", "date"):

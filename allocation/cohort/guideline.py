@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from allocation.cohort.demand import cycle_weeks_of, regimens_in_use, sexes_of, vials_in_use
+from allocation.cohort.demand import sexes_of
+from allocation.cohort.in_use import cycle_weeks_of, regimens_in_use, vials_in_use
 from allocation.dosing import ChildMethod, dosing_weights
 from allocation.dosing.regimens import exact_courses_g
 from allocation.dosing.vials import round_each

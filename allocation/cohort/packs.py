@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from allocation.cohort.demand import cycle_weeks_of
 from allocation.cohort.guideline import Guideline
+from allocation.cohort.in_use import cycle_weeks_of
 from allocation.dosing import round_to_vials
 from allocation.dosing.equivalence import equivalent_g
 from allocation.dosing.vials import Rounding, round_each

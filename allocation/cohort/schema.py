@@ -18,6 +18,7 @@ from allocation.cohort.columns import (
     DATES,
     DECISIONS,
     NUMBERS,
+    OPTIONAL,
     REQUIRED,
     ROUTES,
     SEXES,
@@ -37,6 +38,7 @@ __all__ = [
     "COLUMNS",
     "DATES",
     "NUMBERS",
+    "OPTIONAL",
     "REQUIRED",
     "SPECS",
     "UNLISTED",
@@ -131,11 +133,16 @@ def cohort_schema(
     limits = plausible or load_plausible()
     codes = allowed_codes(rulebook=rulebook, panels=panels, products=products)
     columns = {}
-    for spec in SPECS:
+    for spec in (*SPECS, *OPTIONAL):
         checks = _checks(spec, codes, limits)
         unique = spec.name == "patient_id"
         columns[spec.name] = pa.Column(
-            _DTYPES[spec.kind], checks, nullable=spec.kind in ("number", "date"), unique=unique, name=spec.name
+            _DTYPES[spec.kind],
+            checks,
+            nullable=spec.kind in ("number", "date"),
+            unique=unique,
+            name=spec.name,
+            required=spec not in OPTIONAL,
         )
     return pa.DataFrameSchema(columns, strict=False)
 

@@ -8,7 +8,7 @@ is counted twice and the kinds add up to the total exactly:
 3. ``dosing_weight``: grams above the highest printed dose by dosing weight.
 4. ``packs``: the same dose from a product whose vials waste less of it.
 5. ``rounding``: the rest of the waste, rounded to whole vials as the rulebook rounds.
-6. ``weaning``: the protocol's steps in the year ahead, for those stable long enough.
+6. ``weaning``: the protocol's steps in the year ahead, for those taken to be stable: long on treatment, and reviewed.
 7. ``trial_off``: what is saved besides where the protocol lets treatment end.
 
 What is used now counts whole vials: part of one that is opened and thrown away is used. Nothing here says that a saving
@@ -27,8 +27,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from allocation.cohort.demand import courses_within, cycle_weeks_of
+from allocation.cohort.demand import courses_within
 from allocation.cohort.guideline import Guideline
+from allocation.cohort.in_use import cycle_weeks_of
 from allocation.cohort.packs import PackPolicy, Pieces, best_packs, in_vials
 from allocation.cohort.stewardship_settings import KINDS, load_stewardship
 from allocation.dosing.parameters import weaning_of

@@ -181,7 +181,7 @@ def round_each(
     sets = [makeable(sizes) for sizes in vial_mg]
     unit = np.array([sizes.unit_mg for sizes in sets], dtype=np.int64)[which]
     all_from = np.array([sizes.all_from for sizes in sets], dtype=np.int64)[which]
-    units = exact_mg // unit
+    units = _whole_units(exact_mg, unit)
     tables = [sizes.tables(int(units.max(initial=0))) for sizes in sets]
     first = np.cumsum([0, *(below.size for below, _ in tables)])[:-1][which]
     # The last place of a table may lie before `all_from`, but never before the most units of this call.
@@ -194,6 +194,14 @@ def round_each(
     if rounding == "up":
         return np.where(low_mg == exact_mg, low_mg, high_mg)
     return np.where(high_mg - exact_mg < exact_mg - low_mg, high_mg, low_mg)
+
+
+def _whole_units(exact_mg: Ints, unit_mg: npt.NDArray[np.int64] | np.int64) -> Ints:
+    # Half as many bits are divided several times faster.
+    if exact_mg.max(initial=0) <= np.iinfo(np.uint32).max >= np.max(unit_mg):
+        return (exact_mg.astype(np.uint32) // np.asarray(unit_mg).astype(np.uint32)).astype(np.int64)
+    units: Ints = exact_mg // unit_mg
+    return units
 
 
 def fewest_vials(total_mg: int, vial_mg: tuple[int, ...]) -> dict[int, int]:

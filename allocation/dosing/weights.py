@@ -82,6 +82,7 @@ def dosing_weights(
     height_cm: npt.ArrayLike,
     weight_kg: npt.ArrayLike,
     child_method: ChildMethod | None = None,
+    warn: bool = True,
 ) -> Weights:
     """Ideal and dosing weights of one patient or of many.
 
@@ -97,6 +98,8 @@ def dosing_weights(
         Height; NaN where it is not known. Children dosed by age or by actual weight do not need it.
     child_method
         How the ideal weight of a child is found, instead of the rulebook's own method.
+    warn
+        Whether to look for what a reader should know of adults; without, they have no warnings, which is faster.
 
     Returns
     -------
@@ -122,12 +125,12 @@ def dosing_weights(
             np.asarray(weight_kg, dtype=np.float64),
         )
     )
-    _refuse(~(age >= 0) | np.isinf(age), age, "age_years", "an age of 0 or more")
-    _refuse(~(actual > 0) | np.isinf(actual), actual, "weight_kg", "a weight above 0")
-    _refuse((height <= 0) | np.isinf(height), height, "height_cm", "a height above 0")
+    _refuse(~((age >= 0) & (age < np.inf)), age, "age_years", "an age of 0 or more")
+    _refuse(~((actual > 0) & (actual < np.inf)), actual, "weight_kg", "a weight above 0")
+    _refuse((height <= 0) | (height == np.inf), height, "height_cm", "a height above 0")
 
     child = age < rules.child.below_age_years
-    ideal, dosing, warnings = _adults(rules.adult, male=male, height_cm=height, actual_kg=actual)
+    ideal, dosing, warnings = _adults(rules.adult, male=male, height_cm=height, actual_kg=actual, warn=warn)
     if child.any():
         young_ideal, young_dosing, young_warnings = _children(
             rules.child,
@@ -149,19 +152,20 @@ def ideal_adult_kg(rule: AdultWeightRule, *, male: Bools, height_cm: Floats) -> 
 
 
 def _adults(
-    rule: AdultWeightRule, *, male: Bools, height_cm: Floats, actual_kg: Floats
+    rule: AdultWeightRule, *, male: Bools, height_cm: Floats, actual_kg: Floats, warn: bool
 ) -> tuple[Floats, Floats, npt.NDArray[np.uint8]]:
     ideal = ideal_adult_kg(rule, male=male, height_cm=height_cm)
-    unknown = np.isnan(height_cm)
     unusable = ideal <= 0
     below = actual_kg < ideal
     ideal[unusable] = np.nan
     dosing = ideal + rule.adjustment_fraction * (actual_kg - ideal)
     dosing = np.where(below | unusable, actual_kg, dosing)
+    if not warn:
+        return ideal, dosing, np.zeros(len(ideal), dtype=np.uint8)
     warnings = (
         _flag(height_cm < rule.height_range_low_cm, WeightWarning.HEIGHT_BELOW_FORMULA)
         | _flag(below, WeightWarning.BELOW_IDEAL)
-        | _flag(unknown, WeightWarning.HEIGHT_MISSING)
+        | _flag(np.isnan(height_cm), WeightWarning.HEIGHT_MISSING)
         | _flag(unusable, WeightWarning.FORMULA_NOT_USABLE)
     )
     if rule.bmi_flag_kg_m2 is not None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from allocation.forecast.backtest import Backtest
+from allocation.forecast.bottom_up import BottomUp
 from allocation.forecast.breaks import Break
+from allocation.forecast.decompose import ALL, PARTS, Comparison
 from allocation.forecast.hierarchy import METHOD
 from allocation.forecast.history import History
 from allocation.forecast.project import Forecast
 from allocation.forecast.scmd import NOT_KNOWN
 from allocation.quantities import G_PER_KG
 
-__all__ = ["findings"]
+__all__ = ["cohort_findings", "findings"]
 
 _YEAR = 12
 _NAMED = 3
@@ -133,3 +137,47 @@ def _gaps(history: History) -> str:
         if len(unknown):
             parts.append(f"{len(unknown)} immunoglobulins not known to be normal and not counted (medicines.csv)")
     return f"The data have {', '.join(parts)}: data_notes.csv names each." if parts else "No gap was found in the data."
+
+
+_PART_NAMES = {
+    "growth": "growth",
+    "patients": "the number of patients",
+    "mix": "their mix",
+    "dose": "grams per patient",
+}
+
+
+def cohort_findings(found: Comparison, cohort: BottomUp) -> str:
+    """What a cohort's demand says beside the forecast, in words."""
+    total = found.panels.loc[found.panels["panel"] == ALL].iloc[0]
+    top, bottom, gap = (float(total[f"{name}_g"]) / G_PER_KG for name in ("top_down", "bottom_up", "difference"))
+    share = f"{abs(gap) / top:.1%} {'more' if gap >= 0 else 'less'} than" if top > 0 else "against"
+    parts = ", ".join(f"{_PART_NAMES[part]} {float(total[f'{part}_g']) / G_PER_KG:+,.1f} kg" for part in PARTS)
+    counted = (
+        f"Counted from the patients up, a cohort of {cohort.as_of:%Y-%m-%d} in {_panels_in_words(found)} needs "
+        f"{bottom:,.0f} kg from {total['from_month']} to {total['to_month']}, {share} the {top:,.0f} kg forecast from "
+        "past use."
+    )
+    assumed = (
+        f"In the cohort {cohort.leaving_per_year:.1%} of patients a year leave and as many start, and demand grows by "
+        f"{cohort.growth_per_year:.1%} a year."
+    )
+    said = [counted, f"The difference of {gap:+,.1f} kg is made of {parts}.", assumed]
+    if not pd.isna(inside := total["months_within_95"]):
+        said.append(
+            f"It lies within the forecast's 95 % interval in {int(inside)} of {int(total['months'])} months, "
+            f"and within that of 80 % in {int(total['months_within_80'])}."
+        )
+    said.append(
+        "Past use says nothing of patients: on its side mix and grams per patient are those of the reference, "
+        "and patients what its grams then come to. The cohort's own interval tells of chance among patients, not of "
+        "whether turnover and growth are right."
+    )
+    for names, where in ((found.only_forecast, "history"), (found.only_cohort, "cohort")):
+        if names:
+            said.append(f"Only in the {where}, and in no total: {', '.join(names)}.")
+    return " ".join(said)
+
+
+def _panels_in_words(found: Comparison) -> str:
+    return found.compared[0] if len(found.compared) == 1 else f"{len(found.compared)} panels"

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from allocation.forecast.months import days_in, month_range
+from allocation.records import write_text_atomic
 from allocation.seeds import stream
 from allocation.tables import write_table
 
@@ -35,6 +36,11 @@ _NOT_COUNTED = (
     ("Tetanus immunoglobulin human 250unit/1ml solution for injection ampoules", "ampoule"),
     ("Paracetamol 500mg tablets", "tablet"),
 )
+
+
+_NOTE = """This history is synthetic. It has the layout and the quirks of the Secondary Care Medicines Data that NHSBSA
+publishes, but trusts, quantities and costs are drawn at random and tell nothing of any real hospital.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,8 @@ def write_sample(
     rows_of_map.append(("RXX", "", codes[0]))
     trusts = folder / "trusts.csv"
     write_table(pd.DataFrame(rows_of_map, columns=["trust", "panel", "successor"]), trusts)
+    # Outside the folder of data, where it would be read as one of the monthly files.
+    write_text_atomic(folder / "README.txt", _NOTE)
     return Sample(data, trusts)
 
 

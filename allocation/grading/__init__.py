@@ -2,28 +2,37 @@
 
 from allocation.grading.columns import (
     UNLISTED,
+    Dates,
+    blocks,
     codes_of,
     day_of,
     days_of,
     entries_of,
+    from_codes,
     is_value,
+    looked_up,
     need_columns,
     present,
     rows_of_each,
 )
-from allocation.grading.grade import GRADE_COLUMNS, grade_cohort
+from allocation.grading.grade import GRADE_COLUMNS, grade_cohort, initiation_over_by
 from allocation.grading.pathway import PATHWAY_COLUMN, panel_status, with_panel_status
 
 __all__ = [
     "GRADE_COLUMNS",
     "PATHWAY_COLUMN",
     "UNLISTED",
+    "Dates",
+    "blocks",
     "codes_of",
     "day_of",
     "days_of",
     "entries_of",
+    "from_codes",
     "grade_cohort",
+    "initiation_over_by",
     "is_value",
+    "looked_up",
     "need_columns",
     "panel_status",
     "present",

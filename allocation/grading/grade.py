@@ -7,6 +7,7 @@ and handed out, however many rows there are.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -15,7 +16,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from allocation.grading.columns import day_of, days_of, entries_of, is_value, need_columns
+from allocation.grading.columns import (
+    Dates,
+    Facts,
+    blocks,
+    categorical,
+    coded,
+    day_of,
+    entries_of,
+    looked_up,
+    need_columns,
+)
 from allocation.grading.words import REVIEW, Review, blocked, source_of
 from allocation.quantities import DAYS_PER_WEEK
 from allocation.rules.models import FLAGS, Entry, Rulebook, Settings
@@ -34,10 +45,12 @@ _NEEDED = (
     "panel_decision",
     *FLAGS,
 )
+_NUMBERS = ("grade", "base_grade")
 _IFR, _TRIAL, _YES = "ifr_approved", "clinical_trial", "yes"
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +95,9 @@ def grade_cohort(rulebook: Rulebook, cohort: pd.DataFrame, as_of: date) -> pd.Da
     -------
     DataFrame
         The cohort, its index kept, with the columns of :data:`GRADE_COLUMNS`. ``grade`` and ``base_grade`` are Int8
-        (<NA> when ungraded), ``upgraded`` and ``review_overdue`` are yes or no, ``commissioned`` is routine, ifr or
-        no, ``prior_approval`` is required, not_required or retrospective, ``reason`` is a sentence.
+        (<NA> when ungraded). The others are text, kept as categories: ``upgraded`` and ``review_overdue`` are yes or
+        no, ``commissioned`` is routine, ifr or no, ``prior_approval`` is required, not_required or retrospective,
+        ``reason`` is a sentence.
 
     Raises
     ------
@@ -102,23 +116,32 @@ def grade_cohort(rulebook: Rulebook, cohort: pd.DataFrame, as_of: date) -> pd.Da
     rulebook = rulebook.on(as_of)
     need_columns(cohort, _NEEDED, "cohort")
     entries = entries_of(rulebook, cohort)
-    keys = _case_keys(rulebook, cohort, settings=settings, entries=entries, as_of=as_of)
-    places, distinct = pd.factorize(keys)
-    decisions = [_decide(_case_of(key, rulebook, as_of), rulebook, as_of) for key in distinct.tolist()]
+    places, distinct = _cases(rulebook, cohort, settings=settings, entries=entries, as_of=as_of)
+    decisions = [_decide(_case_of(key, rulebook, as_of), rulebook, as_of) for key in distinct]
+    # Set one by one each column would be copied once more.
+    return pd.DataFrame(
+        {**{str(name): column for name, column in cohort.items()}, **_handed_out(decisions, places)},
+        index=cohort.index,
+        copy=False,
+    )
 
-    graded = cohort.copy(deep=False)
-    for column in GRADE_COLUMNS:
-        answers = [getattr(decision, column) for decision in decisions]
-        graded[column] = _handed_out(answers, places, number=column in ("grade", "base_grade"))
-    return graded
 
-
-def _handed_out(answers: list[Any], places: npt.NDArray[np.intp], *, number: bool) -> Any:
-    if not number:
-        return np.array(answers, dtype=object)[places]
-    values = np.array([0 if answer is None else answer for answer in answers], dtype=np.int8)
-    missing = np.array([answer is None for answer in answers], dtype=bool)
-    return pd.arrays.IntegerArray(values[places], missing[places])
+def _handed_out(decisions: list[_Decision], places: Codes) -> dict[str, Any]:
+    """The columns of grades: to each row the answers of its case."""
+    numbers = {name: [getattr(each, name) for each in decisions] for name in _NUMBERS}
+    texts = {name: coded([getattr(each, name) for each in decisions]) for name in GRADE_COLUMNS if name not in _NUMBERS}
+    tables = [
+        *(np.array([answer or 0 for answer in answers], dtype=np.int8) for answers in numbers.values()),
+        *(np.array([answer is None for answer in answers], dtype=bool) for answers in numbers.values()),
+        *(codes for codes, _ in texts.values()),
+    ]
+    found = iter(looked_up(tables, places))
+    values, blanks = ([next(found) for _ in _NUMBERS] for _ in range(2))
+    columns: dict[str, Any] = {
+        name: pd.arrays.IntegerArray(value, blank) for name, value, blank in zip(_NUMBERS, values, blanks, strict=True)
+    }
+    columns |= {name: categorical(next(found), categories) for name, (_, categories) in texts.items()}
+    return {name: columns[name] for name in GRADE_COLUMNS}
 
 
 # A case is packed into one whole number: flags held in the low bits, then these fields, then the entry.
@@ -129,31 +152,67 @@ _DECLINED_AT = _REPEATED_AT + 1
 _ENTRY_AT = _DECLINED_AT + 1
 
 
-def _case_keys(rulebook: Rulebook, cohort: pd.DataFrame, *, settings: Settings, entries: Ints, as_of: date) -> Ints:
+def _cases(
+    rulebook: Rulebook, cohort: pd.DataFrame, *, settings: Settings, entries: Ints, as_of: date
+) -> tuple[Codes, list[int]]:
+    """For each row the place of its case in a list, in order of first appearance; and the list of packed cases."""
     today = day_of(as_of)
-    declined = is_value(cohort["panel_decision"], "declined")
-    repeated = ~np.isnan(cohort["interval_weeks"].to_numpy(dtype=np.float64))
-    started, has_start = days_of(cohort["start_date"])
-    starting = has_start & (today - started < settings.initiation_weeks * DAYS_PER_WEEK)
-    # Unlisted is -1, so one is added to keep the number positive.
-    keys = (entries + 1) << _ENTRY_AT
-    small = _reviews(rulebook, cohort, today=today).astype(np.uint8)
-    for bit, fact in ((_ONGOING_AT, repeated & ~starting), (_REPEATED_AT, repeated), (_DECLINED_AT, declined)):
-        small |= fact.view(np.uint8) << np.uint8(bit - _REVIEW_AT)
-    keys |= small.astype(np.int64) << _REVIEW_AT
+    asks = {flag: _asks_for(rulebook, flag, as_of) for flag in FLAGS}
     asked = np.zeros(len(rulebook.entry) + 1, dtype=np.uint16)
-    held = np.zeros(len(cohort), dtype=np.uint16)
     for bit, flag in enumerate(FLAGS):
-        asks = _asks_for(rulebook, flag, as_of)
-        asked |= asks.astype(np.uint16) << np.uint16(bit)
-        if isinstance(cohort[flag].dtype, pd.CategoricalDtype):
-            held |= is_value(cohort[flag], _YES).astype(np.uint16) << np.uint16(bit)
-        else:
-            # Text is slow to compare, so only where the answer matters.
-            rows = np.flatnonzero(asks[entries])
-            held[rows] |= is_value(cohort[flag], _YES, rows).astype(np.uint16) << np.uint16(bit)
-    keys |= held & asked[entries]
-    return keys
+        asked |= asks[flag].astype(np.uint16) << np.uint16(bit)
+    flags = {flag: Facts.of(cohort[flag], _YES) for flag in FLAGS}
+    declined, approved = (Facts.of(cohort["panel_decision"], text) for text in ("declined", "approved"))
+    interval = cohort["interval_weeks"].to_numpy(dtype=np.float64)
+    starts, reviews = Dates.of(cohort["start_date"]), Dates.of(cohort["last_review_date"])
+    first_counted = today - settings.review_valid_days
+    settled_by = initiation_over_by(rulebook, as_of)
+    places = np.empty(len(cohort), dtype=np.int32)
+    place_of: dict[int, int] = {}
+    for part in blocks(len(cohort)):
+        chosen = entries[part]
+        small = _reviews(
+            past=reviews.until(today, part),
+            recent=reviews.since(first_counted, part),
+            first_year=starts.since(first_counted, part) & settings.first_year_counts_if_approved,
+            approved=approved.hold(part),
+        ).view(np.uint8)
+        repeated = ~np.isnan(interval[part])
+        for bit, fact in (
+            (_ONGOING_AT, repeated & ~starts.since(settled_by[chosen] + 1, part)),
+            (_REPEATED_AT, repeated),
+            (_DECLINED_AT, declined.hold(part)),
+        ):
+            small |= fact.view(np.uint8) << np.uint8(bit - _REVIEW_AT)
+        # Two bytes of eight flags each: shorter numbers are faster.
+        held_bytes = np.zeros((2, len(chosen)), dtype=np.uint8)
+        for bit, (flag, facts) in enumerate(flags.items()):
+            byte, shift = held_bytes[bit // 8], np.uint8(bit % 8)
+            if facts.by_code:
+                byte |= facts.hold(part).view(np.uint8) << shift
+            else:
+                # Text is slow to compare, so only where the answer matters.
+                rows = np.flatnonzero(asks[flag][chosen])
+                byte[rows] |= facts.hold(rows + part.start).view(np.uint8) << shift
+        held = held_bytes[0] | held_bytes[1].astype(np.uint16) << np.uint16(8)
+        # Unlisted is -1, so one is added to keep the number positive.
+        keys = (chosen + 1) << _ENTRY_AT
+        keys |= small.astype(np.int64) << _REVIEW_AT
+        keys |= held & asked[chosen]
+        here, distinct = pd.factorize(keys)
+        known = np.array([place_of.setdefault(key, len(place_of)) for key in distinct.tolist()], dtype=np.int32)
+        places[part] = known[here]
+    return places, list(place_of)
+
+
+def initiation_over_by(rulebook: Rulebook, as_of: date) -> Ints:
+    """For each entry, and last for unlisted (place -1), the latest start that is ongoing by now.
+
+    Days are counted as by :func:`allocation.grading.day_of`.
+    """
+    usual = rulebook.settings.initiation_weeks
+    weeks = [entry.initiation_weeks or usual for entry in rulebook.entry]
+    return np.array([math.floor(day_of(as_of) - one * DAYS_PER_WEEK) for one in (*weeks, usual)], dtype=np.int64)
 
 
 def _asks_for(rulebook: Rulebook, flag: str, as_of: date) -> Bools:
@@ -167,24 +226,15 @@ def _asks_for(rulebook: Rulebook, flag: str, as_of: date) -> Bools:
     return np.array([*asks, flag in (_IFR, _TRIAL)])
 
 
-def _reviews(rulebook: Rulebook, cohort: pd.DataFrame, *, today: int) -> npt.NDArray[np.int8]:
-    """State of each row's annual review, as numbers of :class:`Review`."""
-    valid_days = rulebook.settings.review_valid_days
-    reviewed, has_review = days_of(cohort["last_review_date"])
-    started, has_start = days_of(cohort["start_date"])
+def _reviews(*, past: Bools, recent: Bools, first_year: Bools, approved: Bools) -> npt.NDArray[np.int8]:
+    """State of each row's annual review, as numbers of :class:`Review`; for the facts see :func:`_review_of`."""
     # Four facts make sixteen states: looking them up costs a fraction of writing each to its rows.
-    facts = [
-        has_review & (reviewed <= today),
-        has_review & (reviewed >= today - valid_days),
-        has_start & (started >= today - valid_days) & rulebook.settings.first_year_counts_if_approved,
-        is_value(cohort["panel_decision"], "approved"),
-    ]
     states = [
         _review_of(past=bool(n & 1), recent=bool(n & 2), first_year=bool(n & 4), approved=bool(n & 8))
-        for n in range(1 << len(facts))
+        for n in range(1 << 4)
     ]
-    state = facts[0].view(np.uint8).copy()
-    for bit, fact in enumerate(facts[1:], start=1):
+    state = past.view(np.uint8).copy()
+    for bit, fact in enumerate((recent, first_year, approved), start=1):
         state |= fact.view(np.uint8) << np.uint8(bit)
     return np.array(states, dtype=np.int8)[state]
 

@@ -1,204 +1,283 @@
 """Plans that need no solver, because a short argument proves them best.
 
-Each function makes the plan and returns None where its argument does not hold; the program is solved then.
+Each function makes the plan and returns None where its argument does not hold; the program is solved then. Pools are
+taken together, so that many small ones cost little more than one.
 
 Everybody served. If every class gets all it is due, no stage can be better. Where a panel's own stock does it with
 no switch (or, in a pool of one panel, with no more switches than each product falls short of its own patients' due),
 the later objectives cannot be better either: grams of a product beyond its stock must come from another product.
 
-One source. In a pool of one panel, where all classes of a part draw on one and the same set of products, the stock of
-the part is one heap: each stage takes what it can, and the stage that meets the end of it shares evenly. No stage can
-serve more, and even shares are the leximin ones. If the switches this needs are within the limit, they are the fewest
-possible, by the argument above.
+Shares. Cuts of the network, or the heaps of a panel, prove who is served how far
+(:mod:`allocation.optimise.flow`, :mod:`allocation.optimise.flow_panel`).
+
+Products. Once the milligrams of every class of a panel are settled, its own product goes first, and what then misses
+is switched. That is the fewest switches possible, by the argument above. Which products a class is given depends on
+the settled milligrams alone, so it is the same whoever found them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
 import numpy as np
 
+from allocation.optimise.flow import ration_by_cuts
+from allocation.optimise.flow_many import ration_many
+from allocation.optimise.flow_panel import ration_panels
 from allocation.optimise.matching import match, share_in_order
-from allocation.optimise.network import Ints, Network, Pool
-from allocation.optimise.priority import Ration, StageResult, whole_shares
+from allocation.optimise.network import Bools, Ints, Network, Pool
+from allocation.optimise.priority import Ration, StageResult
 from allocation.optimise.sourcing import Supplies
 
-__all__ = ["ration_one_source", "serve_everyone", "settle_alone", "without_solver"]
+__all__ = [
+    "exact_ration",
+    "exact_rations",
+    "full_ration",
+    "serve_everyone",
+    "serve_everywhere",
+    "settle_alone",
+    "settle_panels",
+    "without_solver",
+]
 
 
-def serve_everyone(net: Network, pool: Pool) -> Supplies | None:
-    """Everything due from each panel's own stock; None where that, or the reserve beside it, is not there.
+def serve_everywhere(net: Network, pools: Sequence[Pool]) -> list[Supplies | None]:
+    """Everything due from each panel's own stock, one element a pool; None where that, or its reserve, is not there.
 
     A pool in which nobody is due anything holds what there is of its reserve.
     """
-    left = net.stock_mg[pool.locations]
-    parts = []
-    for place, panel in enumerate(pool.panels.tolist()):
-        cls = pool.classes[net.panel[pool.classes] == panel]
-        part = _settle(net, cls, net.due_mg[cls], left[place], may_switch=len(pool.locations) == 1)
-        if part is None:
-            return None
-        parts.append(part)
-        left[place] -= _used(part, left.shape[1])
-    free = np.where(net.reserve_choice, left.sum(axis=0), 0)
-    if int(free.sum()) < pool.reserve_mg and len(pool.classes):
-        return None
-    none = np.zeros(len(free), dtype=np.int64)
-    reserve = share_in_order(none, np.array([pool.reserve_mg]), free)
-    return _joined(parts, reserve)
+    alone = np.zeros(net.n_panels, dtype=np.bool_)
+    for pool in pools:
+        alone[pool.panels] = len(pool.locations) == 1
+    short = _short(net, alone)
+    hopeful = [pool.classes for pool in pools if not short[pool.panels].any()]
+    cls = np.concatenate([np.zeros(0, dtype=np.int64), *hopeful])
+    lines = _settle(net, cls, net.due_mg[cls], net.stock_mg[: net.n_panels], may_switch=alone)
+    found: list[Supplies | None] = []
+    for pool, part in zip(pools, lines.by_pool(net, pools), strict=True):
+        if (short | lines.failed)[pool.panels].any() or net.limited_by_rows(pool):
+            found.append(None)
+            continue
+        left = net.stock_mg[pool.locations].sum(axis=0)
+        free = np.where(net.reserve_choice, left - _used(part, len(left)), 0)
+        if int(free.sum()) < pool.reserve_mg and len(pool.classes):
+            found.append(None)
+            continue
+        held = np.zeros(len(free), dtype=np.int64)
+        if pool.reserve_mg:
+            held = share_in_order(held, np.array([pool.reserve_mg]), free)
+        found.append(Supplies(part.classes, part.product, part.mg, held))
+    return found
 
 
-def ration_one_source(net: Network, pool: Pool) -> tuple[Ration, Supplies] | None:
-    """Shares of a pool of one panel whose parts each draw on one set of products; None where that is not so.
-
-    None too where a cell of several classes is served in part.
-    """
-    if len(pool.locations) != 1 or pool.reserve_mg:
-        return None
-    cls = pool.classes
-    stock = net.stock_mg[pool.locations[0]].copy()
-    aside = _serve_unrecorded(net, cls, stock)
-    rest = cls[~np.isin(cls, aside.classes)]
-    part_of, sets = _parts(net, rest)
-    if part_of is None:
-        return None
-    given = np.zeros(len(net.due_mg), dtype=np.int64)
-    np.add.at(given, aside.classes, aside.mg)
-    stages = len(net.stages)
-    due, least = np.bincount(net.stage[cls], weights=net.due_mg[cls], minlength=stages), np.ones(stages)
-    served = np.bincount(net.stage[aside.classes], weights=aside.mg, minlength=stages)
-    for part, products in enumerate(sets):
-        heap = int(stock[products].sum())
-        members = rest[part_of == part]
-        for stage in range(stages):
-            at = members[net.stage[members] == stage]
-            wanted = int(net.due_mg[at].sum())
-            had = min(wanted, heap)
-            if 0 < had < wanted and len(at) > 1 and not net.by_class[stage]:
-                # Which of the cell's classes are served is then a matter of fewest switches.
-                return None
-            given[at] = net.due_mg[at] if had == wanted else whole_shares(had, net.due_mg[at], np.zeros(len(at)))
-            served[stage] += had
-            least[stage] = min(least[stage], had / wanted) if wanted else least[stage]
-            heap -= had
-    supplies = _settle(net, rest, given[rest], stock, may_switch=True)
-    if supplies is None:
-        return None
-    cells, local = np.unique(net.cell[cls], return_inverse=True)
-    cell_mg = np.bincount(local.reshape(-1), weights=given[cls], minlength=len(cells)).astype(np.int64)
-    ration = Ration(cells, cell_mg, [StageResult(*numbers) for numbers in zip(due, served, least, strict=True)])
-    return ration, _joined([aside, supplies], np.zeros(len(stock), dtype=np.int64))
+def _short(net: Network, alone: Bools) -> Bools:
+    """Panels that lack a product for those who must have it from there, shape (panels,)."""
+    must = np.flatnonzero((net.cell >= 0) & (net.own >= 0) & ((net.choice < 0) | ~alone[net.panel]))
+    stock_mg = net.stock_mg[: net.n_panels]
+    key = net.panel[must] * stock_mg.shape[1] + net.own[must]
+    needed = np.bincount(key, weights=net.due_mg[must], minlength=stock_mg.size).reshape(stock_mg.shape)
+    short: Bools = np.logical_or.reduce(needed > stock_mg, axis=1)
+    return short
 
 
-def without_solver(net: Network, pool: Pool) -> tuple[Ration, Supplies] | None:
-    """A pool's optimal shares and products where a short argument proves them; None where it takes the program."""
-    supplies = serve_everyone(net, pool)
-    if supplies is None:
-        return ration_one_source(net, pool)
+def serve_everyone(net: Network, pool: Pool) -> Supplies | None:
+    """What :func:`serve_everywhere` says of one pool."""
+    return serve_everywhere(net, [pool])[0]
+
+
+def full_ration(net: Network, pool: Pool, supplies: Supplies) -> Ration:
+    """Everything due to everyone, and the reserve as it is held."""
     cells = np.unique(net.cell[pool.classes])
     due_mg = net.cell_due_mg[cells]
     due = np.bincount(net.cell_stage[cells], weights=due_mg, minlength=len(net.stages)).tolist()
-    full = [StageResult(mg, mg, 1.0) for mg in due]
-    return Ration(cells, due_mg, full, int(supplies.reserve_mg.sum())), supplies
+    return Ration(cells, due_mg, [StageResult(mg, mg, 1.0) for mg in due], int(supplies.reserve_mg.sum()))
+
+
+def exact_rations(net: Network, pools: Sequence[Pool]) -> list[Ration | None]:
+    """Shares of pools where cuts or heaps prove them; None where it takes the program."""
+    found = ration_many(net, pools)
+    for way in (ration_panels, _by_cuts):
+        missing = [number for number, ration in enumerate(found) if ration is None]
+        if missing:
+            for number, ration in zip(missing, way(net, [pools[n] for n in missing]), strict=True):
+                found[number] = ration
+    return found
+
+
+def _by_cuts(net: Network, pools: Sequence[Pool]) -> list[Ration | None]:
+    return [ration_by_cuts(net, pool) for pool in pools]
+
+
+def exact_ration(net: Network, pool: Pool) -> Ration | None:
+    """What :func:`exact_rations` says of one pool."""
+    return exact_rations(net, [pool])[0]
+
+
+def without_solver(net: Network, pool: Pool) -> tuple[Ration, Supplies] | None:
+    """A pool's optimal shares and products where short arguments prove both; None where it takes a solver."""
+    supplies = serve_everyone(net, pool)
+    if supplies is not None:
+        return full_ration(net, pool, supplies), supplies
+    ration = exact_ration(net, pool)
+    supplies = None if ration is None else settle_alone(net, pool, ration)
+    return None if ration is None or supplies is None else (ration, supplies)
 
 
 def settle_alone(net: Network, pool: Pool, ration: Ration) -> Supplies | None:
-    """Products for classes whose milligrams are settled, in a pool of one panel, with the fewest switches.
+    """What :func:`settle_panels` says of one pool."""
+    return settle_panels(net, [pool], [ration])[0]
 
-    None where the pool has several places, a cell several classes, or products do not come out in simple order.
+
+def settle_panels(net: Network, pools: Sequence[Pool], rations: Sequence[Ration]) -> list[Supplies | None]:
+    """Products for classes whose milligrams are settled, in pools of one panel, with the fewest switches.
+
+    None where the pool has several places, a cell of several classes is served in part, or products do not come out in
+    simple order.
     """
-    if len(pool.locations) != 1 or ration.reserve_mg or len(ration.cells) != len(pool.classes):
+    found: list[Supplies | None] = [None] * len(pools)
+    apt, classes, wants = [], [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for number, (pool, ration) in enumerate(zip(pools, rations, strict=True)):
+        if len(pool.locations) == 1 and not ration.reserve_mg and not net.limited_by_rows(pool):
+            wanted = _class_mg(net, pool, ration)
+            if wanted is not None:
+                apt.append(number)
+                classes.append(pool.classes)
+                wants.append(wanted)
+    if not apt:
+        return found
+    cls, wanted = np.concatenate(classes), np.concatenate(wants)
+    stock = net.stock_mg[: net.n_panels].copy()
+    aside = _serve_unrecorded(net, cls, wanted, stock)
+    rest = ~np.isin(cls, aside.classes)
+    every = np.ones(net.n_panels, dtype=np.bool_)
+    lines = _settle(net, cls[rest], wanted[rest], stock, may_switch=every)
+    joined = _Lines(
+        np.concatenate([aside.classes, lines.classes]),
+        np.concatenate([aside.product, lines.product]),
+        np.concatenate([aside.mg, lines.mg]),
+        lines.failed,
+    )
+    chosen = [pools[number] for number in apt]
+    for number, pool, part in zip(apt, chosen, joined.by_pool(net, chosen), strict=True):
+        if not lines.failed[pool.panels[0]]:
+            found[number] = part
+    return found
+
+
+def _class_mg(net: Network, pool: Pool, ration: Ration) -> Ints | None:
+    """Milligrams of each class of a pool; None where its cell's milligrams leave that open."""
+    cells = net.cell[pool.classes]
+    if len(ration.cells) == len(cells):
+        # Every class is a cell, and classes are in the order of cells.
+        return ration.cell_mg
+    place = np.searchsorted(ration.cells, cells)
+    mg, due = ration.cell_mg[place], net.cell_due_mg[cells]
+    alone = np.bincount(place, minlength=len(ration.cells))[place] == 1
+    if not (alone | (mg == due) | (mg == 0)).all():
         return None
-    wanted = ration.cell_mg[np.searchsorted(ration.cells, net.cell[pool.classes])]
-    return _settle(net, pool.classes, wanted, net.stock_mg[pool.locations[0]], may_switch=True)
+    return np.where(alone, mg, np.where(mg == due, net.due_mg[pool.classes], 0))
 
 
-def _settle(net: Network, cls: Ints, wanted: Ints, stock: Ints, *, may_switch: bool) -> Supplies | None:
-    """Give classes of one panel exactly what they want out of its stock, with the fewest switches."""
-    own, choice = net.own[cls], net.choice[cls]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lines:
+    """Class, product and milligrams of what panels give out, and whether it failed, shape (panels,)."""
+
+    classes: Ints
+    product: Ints
+    mg: Ints
+    failed: Bools
+
+    def by_pool(self, net: Network, pools: Sequence[Pool]) -> list[Supplies]:
+        """The lines of each pool."""
+        pool_of = np.full(net.n_panels, len(pools))
+        for number, pool in enumerate(pools):
+            pool_of[pool.panels] = number
+        at = pool_of[net.panel[self.classes]]
+        order = np.argsort(at, kind="stable")
+        ends = np.searchsorted(at[order], np.arange(len(pools) + 1)).tolist()
+        classes, product, mg = self.classes[order], self.product[order], self.mg[order]
+        none = np.zeros(net.stock_mg.shape[1], dtype=np.int64)
+        return [Supplies(classes[start:end], product[start:end], mg[start:end], none) for start, end in pairwise(ends)]
+
+
+def _settle(net: Network, cls: Ints, wanted: Ints, stock: Ints, *, may_switch: Bools) -> _Lines:
+    """Give classes exactly what they want out of their own panel's stock, with the fewest switches.
+
+    Parameters
+    ----------
+    stock
+        Milligrams, shape (panels, products).
+    may_switch
+        Shape (panels,).
+    """
+    own, choice, panel = net.own[cls], net.choice[cls], net.panel[cls]
+    products = stock.shape[1]
     # Those who can take nothing else come first, then the stages in their order.
-    order = np.lexsort((np.arange(len(cls)), choice >= 0))
+    order = np.argsort(choice >= 0, kind="stable")
     has_own = order[own[order] >= 0]
     own_mg = np.zeros(len(cls), dtype=np.int64)
-    own_mg[has_own] = share_in_order(own[has_own], stock, wanted[has_own])
+    own_mg[has_own] = share_in_order(panel[has_own] * products + own[has_own], stock.ravel(), wanted[has_own])
     other = wanted - own_mg
-    if (other[choice < 0] > 0).any():
-        return None
-    switched = int(other[own >= 0].sum())
-    limit = net.switch_limit_mg
-    if switched and (not may_switch or (limit is not None and switched > limit[net.panel[cls[0]]])):
-        return None
+    switched = np.bincount(panel[own >= 0], weights=other[own >= 0], minlength=net.n_panels)
+    failed = np.bincount(panel[(choice < 0) & (other > 0)], minlength=net.n_panels) > 0
+    failed |= (switched > 0) & ~may_switch
+    if net.switch_limit_mg is not None:
+        failed |= switched > net.switch_limit_mg
     left = stock.copy()
-    np.subtract.at(left, own[has_own], own_mg[has_own])
-    parts = [_line(cls[has_own], own[has_own], own_mg[has_own])]
+    np.subtract.at(left, (panel[has_own], own[has_own]), own_mg[has_own])
+    mine = has_own[own_mg[has_own] > 0]
+    parts = [(cls[mine], own[mine], own_mg[mine])]
+    to = np.flatnonzero((other > 0) & ~failed[panel])
     # Sets of fewer products first, as they have the least choice; all of their own route before any of another.
-    hubs = sorted((int(hub) for hub in np.unique(choice[other > 0])), key=lambda hub: int(net.choices[hub].sum()))
+    hubs = sorted(set(choice[to].tolist()), key=lambda hub: (int(net.choices[hub].sum()), hub))
     same_route = {hub: net.choices[hub] & net.by_route[net.choice_route[hub]] for hub in hubs}
     for may_take in (same_route, {hub: net.choices[hub] for hub in hubs}):
         for hub in hubs:
-            part = _drawn(cls, np.flatnonzero((choice == hub) & (other > 0)), other, np.where(may_take[hub], left, 0))
-            np.subtract.at(left, part.product, part.mg)
-            np.subtract.at(other, np.searchsorted(cls, part.classes), part.mg)
-            parts.append(part)
-    return None if other.any() else _joined(parts, np.zeros(len(stock), dtype=np.int64))
+            at = to[(choice[to] == hub) & (other[to] > 0)]
+            if len(at):
+                line, product, mg = _drawn(panel[at], other[at], left, may_take[hub])
+                np.subtract.at(left, (panel[at[line]], product), mg)
+                np.subtract.at(other, at[line], mg)
+                parts.append((cls[at[line]], product, mg))
+    failed |= np.bincount(panel[other > 0], minlength=net.n_panels) > 0
+    classes, product, mg = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return _Lines(classes, product, mg, failed)
 
 
-def _drawn(cls: Ints, to: Ints, wanted: Ints, free: Ints) -> Supplies:
-    """What classes at places ``to`` draw on free stock: the product of which most is left first.
+def _drawn(panel: Ints, wanted: Ints, left: Ints, may_take: Bools) -> tuple[Ints, Ints, Ints]:
+    """What those at panels draw on free stock, the product of which most is left first: line, product, milligrams.
 
     So whole courses come out of few products.
     """
-    plenty = np.argsort(-free, kind="stable")
-    one = np.zeros(max(len(to), len(free)), dtype=np.int64)
-    line, place, mg = match(one[: len(to)], wanted[to], one[: len(free)], free[plenty])
-    return _line(cls[to[line]], plenty[place], mg)
+    panels, at = np.unique(panel, return_inverse=True)
+    free = np.where(may_take, left[panels], 0)
+    plenty = np.argsort(-free, axis=1, kind="stable")
+    group = np.repeat(np.arange(len(panels)), free.shape[1])
+    line, place, mg = match(at.reshape(-1), wanted, group, np.take_along_axis(free, plenty, axis=1).ravel())
+    return line, plenty.ravel()[place], mg
 
 
-def _serve_unrecorded(net: Network, cls: Ints, stock: Ints) -> Supplies:
+def _serve_unrecorded(net: Network, cls: Ints, wanted: Ints, stock: Ints) -> _Lines:
     """Serve the classes without a product from what no class on record could use, and take that off the stock.
 
-    Nothing is taken where switching could use it, or where it does not do for all of them: they then stay with the
+    Nothing is taken where switching could use it, or where it does not do for all of a panel: they then stay with the
     others.
     """
-    nothing = _joined([], np.zeros(len(stock), dtype=np.int64))
-    loose = net.own[cls] < 0
-    if not loose.any() or (net.choice[cls[~loose]] >= 0).any():
-        return nothing
-    promised = np.bincount(net.own[cls[~loose]], weights=net.due_mg[cls[~loose]], minlength=len(stock))
-    spare = np.maximum(stock - promised.astype(np.int64), 0)
-    served = _settle(net, cls[loose], net.due_mg[cls[loose]], spare, may_switch=True)
-    if served is None:
-        return nothing
-    stock -= _used(served, len(stock))
-    return served
-
-
-def _parts(net: Network, cls: Ints) -> tuple[Ints | None, list[Ints]]:
-    """Part of each class, and the products of each; None where some part is not one source."""
-    sets = np.array(
-        [
-            net.choices[h] if h >= 0 else np.eye(1, net.stock_mg.shape[1], o, dtype=bool)[0]
-            for h, o in zip(net.choice[cls].tolist(), net.own[cls].tolist(), strict=True)
-        ],
-        dtype=np.bool_,
-    ).reshape(len(cls), net.stock_mg.shape[1])
-    distinct, part_of = np.unique(sets, axis=0, return_inverse=True)
-    if (distinct.sum(axis=0) > 1).any():
-        return None, []
-    return part_of.reshape(-1).astype(np.int64), [np.flatnonzero(row) for row in distinct]
-
-
-def _line(classes: Ints, product: Ints, mg: Ints) -> Supplies:
-    there = mg > 0
-    return Supplies(classes[there], product[there], mg[there], np.zeros(0, dtype=np.int64))
-
-
-def _joined(parts: list[Supplies], reserve: Ints) -> Supplies:
-    empty = np.zeros(0, dtype=np.int64)
-    return Supplies(
-        np.concatenate([empty, *(part.classes for part in parts)]),
-        np.concatenate([empty, *(part.product for part in parts)]),
-        np.concatenate([empty, *(part.mg for part in parts)]),
-        reserve,
-    )
+    panel, own = net.panel[cls], net.own[cls]
+    bound = np.bincount(panel[(own >= 0) & (net.choice[cls] >= 0)], minlength=net.n_panels) > 0
+    short = np.bincount(panel[wanted < net.due_mg[cls]][own[wanted < net.due_mg[cls]] < 0], minlength=net.n_panels) > 0
+    loose = (own < 0) & ~(bound | short)[panel]
+    tied = own >= 0
+    spare = stock.copy()
+    np.subtract.at(spare, (panel[tied], own[tied]), net.due_mg[cls[tied]])
+    every = np.ones(net.n_panels, dtype=np.bool_)
+    lines = _settle(net, cls[loose], wanted[loose], np.maximum(spare, 0), may_switch=every)
+    kept = ~lines.failed[net.panel[lines.classes]]
+    classes, product, mg = lines.classes[kept], lines.product[kept], lines.mg[kept]
+    np.subtract.at(stock, (net.panel[classes], product), mg)
+    return _Lines(classes, product, mg, lines.failed)
 
 
 def _used(part: Supplies, products: int) -> Ints:

@@ -6,22 +6,26 @@ same plan whatever the order of its rows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from allocation.optimise.problem import ROUTES, Problem
+from allocation.optimise.side_limits import FENCE_SEPARATOR, switch_limits_mg
 from allocation.rules import NATIONAL
 from allocation.rules.supply import Stage, Tier
 
-__all__ = ["NONE", "Bools", "Floats", "Ints", "Network", "Pool", "index_problem"]
+__all__ = ["NONE", "UNLIMITED", "Bools", "Floats", "Ints", "Network", "Pool", "SideRows", "index_problem"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 NONE = -1
+UNLIMITED = 2**50
+"""Stands for no limit where others are limited: more than all milligrams of a problem."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +49,49 @@ class Pool:
     panels: Ints
     classes: Ints
     reserve_mg: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SideRows:
+    """Side limits as arrays. Amounts that are not limited are :data:`UNLIMITED`.
+
+    Attributes
+    ----------
+    member
+        Whether each class is inside each fence, shape (classes, fences).
+    fence_product, fence_mg
+        Product of each fence, and milligrams of it at each place, shapes (fences,) and (fences, panels + 1).
+    into_mg, out_of_mg
+        What may be brought into each panel, and out of each place, shapes (panels,) and (panels + 1,).
+    infused_mg, infused_courses
+        What each panel can infuse, shape (panels,).
+    infuses
+        Whether a class given a product is infused, shape (classes, products).
+    courses
+        Courses that each class is due, shape (classes,).
+    """
+
+    member: Bools
+    fence_product: Ints
+    fence_mg: Ints
+    into_mg: Ints
+    out_of_mg: Ints
+    infused_mg: Ints
+    infused_courses: Ints
+    infuses: Bools
+    courses: Ints
+
+    def concern(self, pool: Pool) -> bool:
+        """Whether any of them limits something in a pool."""
+        places, panels = pool.locations, pool.panels
+        apart = len(places) > 1
+        return bool(
+            self.fence_mg[:, places].any()
+            or (self.infused_mg[panels] < UNLIMITED).any()
+            or (self.infused_courses[panels] < UNLIMITED).any()
+            or (apart and (self.into_mg[panels] < UNLIMITED).any())
+            or (apart and (self.out_of_mg[places] < UNLIMITED).any())
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +121,8 @@ class Network:
         What each panel may give as another product, shape (panels,); None for no limit.
     cell_stage, cell_panel, cell_due_mg
         One element a cell.
+    rows
+        Side limits that make the program more than a flow; None for none.
     """
 
     problem: Problem
@@ -95,6 +144,18 @@ class Network:
     cell_panel: Ints
     cell_due_mg: Ints
     pools: tuple[Pool, ...]
+    rows: SideRows | None = None
+
+    def side_limits(self, pool: Pool) -> bool:
+        """Whether limits across products hold in a pool, so that what it can deliver is no polymatroid.
+
+        The program carries them as rows; a plan made by a shorter argument must decline such a pool.
+        """
+        return self.limited_by_rows(pool) or (self.switch_limit_mg is not None and len(pool.locations) > 1)
+
+    def limited_by_rows(self, pool: Pool) -> bool:
+        """Whether fences, deliveries or infusion are limited in a pool."""
+        return self.rows is not None and self.rows.concern(pool)
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -140,8 +201,12 @@ def index_problem(problem: Problem) -> Network:
     panel = _places(frame["panel"].tolist(), panel_at)
     own = _places(frame["product"].tolist(), {**product_at, "": NONE})
     route = _places(frame["route"].tolist(), {code: place for place, code in enumerate(ROUTES)})
-    stage = stage_of(tier, grade, emergency)
-    order = np.lexsort((class_id, locked, own < 0, own, route, -grade, ~emergency, panel, stage))
+    # Under a policy a class says its stage itself.
+    stage = frame["stage"].to_numpy(dtype=np.int64) if "stage" in frame else stage_of(tier, grade, emergency)
+    fences = np.zeros(len(frame), dtype=np.int64)
+    if problem.limits is not None:
+        fences = _fences(frame["fences"].tolist())
+    order = np.lexsort((class_id, fences, locked, own < 0, own, route, -grade, ~emergency, panel, stage))
     class_id, grade, panel, own, route, stage = (
         values[order] for values in (class_id, grade, panel, own, route, stage)
     )
@@ -157,10 +222,10 @@ def index_problem(problem: Problem) -> Network:
     where = _places(problem.stock["location"].tolist(), {**panel_at, NATIONAL: len(panel_at)})
     what = _places(problem.stock["product"].tolist(), product_at)
     np.add.at(stock_mg, (where, what), problem.stock["mg"].to_numpy(dtype=np.int64))
-    limit = None
-    if tier.switch_capacity is not None:
-        panel_due = np.bincount(panel, weights=due_mg, minlength=len(panel_at))
-        limit = np.floor(panel_due * tier.switch_capacity).astype(np.int64)
+    panel_due = np.bincount(panel, weights=due_mg, minlength=len(panel_at)).astype(np.int64)
+    limit = switch_limits_mg(
+        problem.panels, panel_due.tolist(), tier.switch_capacity, problem.limits, no_limit=UNLIMITED
+    )
     return Network(
         problem=problem,
         class_id=class_id,
@@ -176,16 +241,52 @@ def index_problem(problem: Problem) -> Network:
         by_route=by_route,
         reserve_choice=by_route[ROUTES.index("IV")],
         stock_mg=stock_mg,
-        switch_limit_mg=limit,
+        switch_limit_mg=None if limit is None else np.array(limit, dtype=np.int64),
         cell_stage=stage[first],
         cell_panel=panel[first],
         cell_due_mg=np.bincount(cell[cell >= 0], weights=due_mg[cell >= 0], minlength=len(first)).astype(np.int64),
         pools=_pools(problem, panel, np.where(due_mg > 0, cell, NONE)),
+        rows=_side_rows(problem, order, by_route, route=route, product_at=product_at),
     )
 
 
 def _places(values: list[str], at: dict[str, int]) -> Ints:
-    return np.fromiter((at[value] for value in values), dtype=np.int64)
+    return np.array(list(map(at.__getitem__, values)), dtype=np.int64)
+
+
+def _fences(texts: list[str]) -> Ints:
+    """Fences of each class as bits."""
+    bits = {text: sum(1 << int(n) for n in text.split(FENCE_SEPARATOR) if n) for text in set(texts)}
+    return _places(texts, bits)
+
+
+def _side_rows(
+    problem: Problem, order: Ints, by_route: Bools, *, route: Ints, product_at: dict[str, int]
+) -> SideRows | None:
+    limits = problem.limits
+    if limits is None:
+        return None
+    places = (*problem.panels, NATIONAL)
+    frame = problem.classes
+    bits = _fences(frame["fences"].tolist())[order]
+    # What is given by the vein: any product for it, but where the patient's other route takes the product too.
+    vein = by_route[ROUTES.index("IV")]
+    fence_mg = [[fence.mg.get(place, 0) for place in places] for fence in limits.fences]
+    return SideRows(
+        member=(bits[:, None] >> np.arange(len(limits.fences))) & 1 == 1,
+        fence_product=np.array([product_at[fence.product] for fence in limits.fences], dtype=np.int64),
+        fence_mg=np.array(fence_mg, dtype=np.int64).reshape(len(limits.fences), len(places)),
+        into_mg=_limit_of(problem.panels, limits.into_mg),
+        out_of_mg=_limit_of(places, limits.out_of_mg),
+        infused_mg=_limit_of(problem.panels, limits.infused_mg),
+        infused_courses=_limit_of(problem.panels, limits.infused_courses),
+        infuses=vein[None, :] & ((route == ROUTES.index("IV"))[:, None] | ~by_route[route]),
+        courses=frame["courses"].to_numpy(dtype=np.int64)[order],
+    )
+
+
+def _limit_of(places: Sequence[str], limit: Mapping[str, int]) -> Ints:
+    return np.array([limit.get(place, UNLIMITED) for place in places], dtype=np.int64)
 
 
 def _choices(tier: Tier, by_route: Bools, *, own: Ints, route: Ints, fixed: Bools) -> tuple[Ints, Bools, Ints]:
@@ -234,9 +335,11 @@ def _pools(problem: Problem, panel: Ints, cell: Ints) -> tuple[Pool, ...]:
             reserve[name] += int(mg)
     national = problem.tier.stock_reach == "national"
     pool_of_class = np.where(cell >= 0, of_panel[panel], NONE)
+    order = np.argsort(pool_of_class, kind="stable")
+    ends = np.searchsorted(pool_of_class[order], np.arange(len(names) + 1)).tolist()
     pools = []
     for number, name in enumerate(names):
         members = np.flatnonzero(of_panel == number)
         locations = np.append(members, n_panels) if national else members
-        pools.append(Pool(name, locations, members, np.flatnonzero(pool_of_class == number), reserve[name]))
+        pools.append(Pool(name, locations, members, order[ends[number] : ends[number + 1]], reserve[name]))
     return tuple(pools)

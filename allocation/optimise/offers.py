@@ -43,8 +43,13 @@ class Offers:
         self._pool_of = {int(panel): pool for pool in net.pools for panel in pool.panels}
         self._number = {pool.name: number for number, pool in enumerate(net.pools)}
         self.promised_mg: Ints = np.zeros((len(net.pools), net.stock_mg.shape[1]), dtype=np.int64)
+        self._panel, self._own, self._choice = net.panel.tolist(), net.own.tolist(), net.choice.tolist()
         self._places: dict[int, list[int]] = {}
         self._products: dict[int, list[int]] = {}
+        # Vials only ever go, and so does room to switch: what could not be made once can never be.
+        self._refused: set[tuple[int, ...]] = set()
+        self._left: dict[int, int] = {}
+        self._left_after = -1
         place_of = {code: place for place, code in enumerate((*net.problem.panels, NATIONAL))}
         product_of = {code: place for place, code in enumerate(net.product_codes)}
         self._planned: dict[tuple[int, int], dict[int, int]] = {}
@@ -55,11 +60,11 @@ class Offers:
 
     def pool_of(self, c: int) -> Pool:
         """Pool of a class."""
-        return self._pool_of[int(self.net.panel[c])]
+        return self._pool_of[self._panel[c]]
 
     def places(self, c: int) -> list[int]:
         """Places a class may draw on: the own panel, stock that no panel holds, the own region, others."""
-        panel = int(self.net.panel[c])
+        panel = self._panel[c]
         if panel not in self._places:
             region = self.net.problem.region_of
             rank = {self.net.n_panels: 1, panel: 0}
@@ -75,7 +80,7 @@ class Offers:
     def products(self, c: int) -> list[int]:
         """Products a class may take, its own first."""
         if c not in self._products:
-            own, choice = int(self.net.own[c]), int(self.net.choice[c])
+            own, choice = self._own[c], self._choice[c]
             others = [] if choice == NONE else [int(p) for p in self.net.choices[choice].nonzero()[0] if p != own]
             self._products[c] = others if own == NONE else [own, *others]
         return self._products[c]
@@ -84,7 +89,7 @@ class Offers:
         """Products a class may take: its own, then those of which the most is not promised to later stages."""
         in_reach = self.shelf.mg[self.places(c)].sum(axis=0)
         spare = (in_reach - self.promised_mg[self._number[self.pool_of(c).name]]).tolist()
-        own = int(self.net.own[c])
+        own = self._own[c]
         return sorted(self.products(c), key=lambda product: (product != own, -spare[product], product))
 
     def planned_from(self, place: int, product: int) -> int:
@@ -93,23 +98,40 @@ class Offers:
 
     def left_mg(self, c: int) -> int:
         """Milligrams that a class may draw on, vial sizes aside."""
-        return int(self.shelf.mg[self.places(c)][:, self.products(c)].sum())
+        if self._left_after != self.shelf.draws:
+            self._left, self._left_after = {}, self.shelf.draws
+        if c not in self._left:
+            self._left[c] = int(self.shelf.mg[self.places(c)][:, self.products(c)].sum())
+        return self._left[c]
+
+    def meet(self, course_mg: int) -> None:
+        """Say how large one course is of the patient who is offered something next."""
+
+    def may_hold(self, place: int, product: int, wanted_mg: int) -> int:
+        """How much of what is wanted for the reserve may be held at a place: stock inside a fence may not."""
+        del place, product
+        return wanted_mg
+
+    def bound_by(self, c: int, missing_mg: int) -> tuple[str, str]:
+        """The side limit that a class ran into, and what would change it; blank here, where there are none."""
+        del c, missing_mg
+        return "", ""
 
     def _may_give(self, c: int, product: int) -> int:
         """Milligrams of a product that the limit on switching lets a class have."""
-        own = int(self.net.own[c])
-        return _UNLIMITED if own in (NONE, product) else self.switch_left_mg[int(self.net.panel[c])]
+        own = self._own[c]
+        return _UNLIMITED if own in (NONE, product) else self.switch_left_mg[self._panel[c]]
 
     def _draw(self, c: int, sources: Sequence[tuple[int, int]], vials: dict[int, int]) -> list[Drawn]:
         drawn = self.shelf.draw(sources, vials)
-        own = int(self.net.own[c])
+        own = self._own[c]
         if own != NONE:
-            self.switch_left_mg[int(self.net.panel[c])] -= drawn_mg(part for part in drawn if part.product != own)
+            self.switch_left_mg[self._panel[c]] -= drawn_mg(part for part in drawn if part.product != own)
         return drawn
 
     def planned(self, c: int, product: int, need_mg: int) -> list[Drawn]:
         """A whole course of a product from the places and within the grams that the plan foresaw, or nothing."""
-        sources = self._planned.get((int(self.net.panel[c]), product), {})
+        sources = self._planned.get((self._panel[c], product), {})
         if need_mg > self._may_give(c, product) or sum(sources.values()) < need_mg:
             return []
         order = [place for place in self.places(c) if place in sources]
@@ -134,6 +156,9 @@ class Offers:
 
     def whole(self, c: int, need_mg: int) -> list[Drawn]:
         """A whole course of one product from anywhere in reach, from one place if possible, or nothing."""
+        kind = (self._panel[c], self._own[c], self._choice[c], need_mg)
+        if kind in self._refused:
+            return []
         places = self.places(c)
         there = self.shelf.mg[places]
         in_reach = there.sum(axis=0)
@@ -149,6 +174,7 @@ class Offers:
             vials = self.shelf.best_of(sources, need_mg)
             if _sum(vials) == need_mg:
                 return self._draw(c, sources, vials)
+        self._refused.add(kind)
         return []
 
     def part(self, c: int, need_mg: int, least_mg: int) -> list[Drawn]:
@@ -157,15 +183,17 @@ class Offers:
         Of one product where that gives as much, of several otherwise. The most that can be made only falls as vials
         go, so nobody is given less than somebody of the same need who comes later.
         """
-        own = int(self.net.own[c])
+        own = self._own[c]
+        kind = (self._panel[c], own, self._choice[c], need_mg, least_mg)
+        if kind in self._refused or self.left_mg(c) < least_mg:
+            return []
         by_product = {product: self._sources(c, product) for product in self._by_plenty(c)}
         limit = min(self._may_give(c, NONE), need_mg)
         mine = by_product.get(own, []) if limit < need_mg else []
         others = [source for product, found in by_product.items() if not mine or product != own for source in found]
-        if sum(int(self.shelf.mg[source]) for source in mine + others) < least_mg:
-            return []
         from_mine, from_others = self._split(mine, others, need_mg, limit)
         if from_mine + from_others < least_mg:
+            self._refused.add(kind)
             return []
         for product, found in by_product.items():
             vials = self.shelf.best_of(found, min(need_mg, self._may_give(c, product)))
@@ -192,7 +220,7 @@ class Offers:
             tried = second - 1
 
     def _sources(self, c: int, product: int) -> list[tuple[int, int]]:
-        return [(place, product) for place in self.places(c) if self.shelf.mg[place, product]]
+        return [(place, product) for place in self.places(c) if self.shelf.counts(place, product)]
 
 
 def _sum(vials: dict[int, int]) -> int:

@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from allocation.optimise.levers import STRETCH_COLUMN
 from allocation.optimise.network import NONE, Floats, Ints, Network, index_problem
-from allocation.optimise.offers import Offers
+from allocation.optimise.offers_limited import make_offers
 from allocation.optimise.plan import Plan
 from allocation.optimise.problem import CLASS_KEYS, Problem, class_keys, is_funded
 from allocation.optimise.reasons import drawn_text, unfunded_reason, unserved_reason, vials_text
@@ -50,9 +51,13 @@ PATIENT_COLUMNS = (
     "reason",
     "days_overdue",
     "lottery",
+    "would_help",
 )
-"""Columns of the patient list: those of the contract, then what decided the order within a class."""
+"""Columns of the patient list: those of the contract, what decided the order within a class, and what would have given
+who goes short a whole course."""
 
+_FUNDING = "An approved individual funding request, or another decision of the panel."
+_STAGE = "A tier with a stage that serves such patients."
 VIAL_COLUMNS = ("location", "product", "vial_mg", "vials", "expiry_date")
 
 
@@ -64,7 +69,8 @@ class PatientResult:
     ----------
     patients
         :data:`PATIENT_COLUMNS`, one row for everyone who is due anything, funded or not, by panel, grade (4 first) and
-        identifier. ``status`` is treated, reduced, deferred, suspended or not_funded.
+        identifier. ``status`` is treated, reduced, deferred, suspended or not_funded. Where the tier stretches
+        intervals also ``stretched_days``: by how many days those are late at the next allocation who may be.
     issues
         ``patient_id`` and :data:`VIAL_COLUMNS`: every vial given, by batch.
     held
@@ -93,7 +99,8 @@ def serve_patients(
     Parameters
     ----------
     demand
-        The demand table that the problem was built from, with ``patient_id``; ``days_overdue`` where known.
+        The demand table that the problem was built from, with ``patient_id``; ``days_overdue`` where known;
+        ``priority`` where a policy says who of a class goes first, the lowest before all else.
     problem, plan
         The problem and its plan.
     stock
@@ -115,7 +122,7 @@ def serve_patients(
     lottery[served] = [stream(seed, "lottery", ids[row]).random() for row in served.tolist()]
     patients = _patients(net, rows, served, lottery)
     shelf = Shelf(stock, panels=problem.panels, products=net.product_codes)
-    service = Service(net, plan, Offers(net, plan.flows, shelf))
+    service = Service(net, plan, make_offers(net, plan.flows, shelf))
     rounding = []
     for stage in range(len(net.stages)):
         service.serve(stage, [patient for patient in patients if net.stage[patient.c] == stage])
@@ -146,15 +153,23 @@ def _patients(net: Network, rows: pd.DataFrame, served: Ints, lottery: Floats) -
     }
     keys = class_keys(rows.iloc[served])
     overdue = rows["days_overdue"].to_numpy(dtype=np.int64) if "days_overdue" in rows else np.zeros(len(rows), np.int64)
+    none = np.zeros(len(rows), np.int64)
+    priority = rows["priority"].to_numpy(dtype=np.int64) if "priority" in rows else none
     due_mg = rows["due_mg"].to_numpy(dtype=np.int64)
     ids = rows["patient_id"].tolist()
+    stretch = rows[STRETCH_COLUMN].to_numpy() > 0 if STRETCH_COLUMN in rows else none > 0
+    course_mg = rows["course_mg"].to_numpy(dtype=np.int64) if "course_mg" in rows else due_mg
     return [
         Patient(
             row=row,
             c=class_of[key],
             grade=int(key[1]),
             due_mg=int(due_mg[row]),
-            rank=(not key[2], -int(overdue[row]), float(lottery[row]), ids[row]),
+            rank=(
+                *(int(priority[row]), bool(stretch[row]), not key[2], -int(overdue[row])),
+                *(float(lottery[row]), ids[row]),
+            ),
+            course_mg=int(course_mg[row]),
         )
         for row, key in zip(
             served.tolist(), zip(*(keys[name].tolist() for name in CLASS_KEYS), strict=True), strict=True
@@ -208,9 +223,11 @@ def _listed(
         patient = by_row.get(row)
         if patient is None:
             status, reason, drawn, given_mg = "not_funded", unfunded_reason(commissioned[row], decision[row]), [], 0
+            change = _FUNDING
         else:
             status, reason = _status(net, patient)
             drawn, given_mg = patient.drawn, patient.given_mg
+            change = patient.change if net.stage[patient.c] != NONE else _STAGE
         products, places = drawn_text(net, drawn)
         lines.append(
             (
@@ -226,9 +243,15 @@ def _listed(
                 reason,
                 int(overdue[row]),
                 lottery[row],
+                change,
             )
         )
     frame = pd.DataFrame(lines, columns=list(PATIENT_COLUMNS))
+    if STRETCH_COLUMN in rows:
+        days = rows[STRETCH_COLUMN].to_numpy(dtype=np.int64)[order]
+        days = np.where(frame["status"].isin(["deferred", "suspended"]), days, 0)
+        words = [f" The interval is stretched by {n} days, within its limit." if n else "" for n in days.tolist()]
+        frame = frame.assign(reason=frame["reason"] + words, stretched_days=days)
     numbers = {"due_g": "float64", "given_g": "float64", "lottery": "float64"}
     return frame.astype({"grade": "int64", "days_overdue": "int64", **numbers}), order
 

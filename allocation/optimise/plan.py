@@ -97,8 +97,9 @@ def make_plan(
         {"class_id": key // net.stock_mg.shape[1], "product": codes[key % net.stock_mg.shape[1]], "mg": total}
     )
     use = np.zeros((net.n_panels, net.stock_mg.shape[1]), dtype=np.int64)
-    np.add.at(use, (net.panel[classes], product), mg)
-    flows, moved_mg = _flows(net, use)
+    standing = np.repeat([part.flows is not None for part in supplies], [len(part.mg) for part in supplies])
+    np.add.at(use, (net.panel[classes[~standing]], product[~standing]), mg[~standing])
+    flows, moved_mg = _flows(net, use, [line for part in supplies for line in part.flows or ()])
     switched_mg = int(mg[(net.own[classes] >= 0) & (net.own[classes] != product)].sum())
     choice = net.choice[classes]
     other_route = (choice >= 0) & (net.own[classes] != product)
@@ -114,7 +115,13 @@ def make_plan(
     return Plan(
         given=given,
         flows=flows,
-        reserve=pd.DataFrame(reserve, columns=["pool", "product", "mg"]).astype({"mg": np.int64}),
+        reserve=pd.DataFrame(
+            {
+                "pool": np.array([line[0] for line in reserve], dtype=object),
+                "product": np.array([line[1] for line in reserve], dtype=object),
+                "mg": np.array([line[2] for line in reserve], dtype=np.int64),
+            }
+        ),
         cells=pd.DataFrame(
             {
                 "stage": net.cell_stage,
@@ -153,38 +160,40 @@ def _objectives(
     return tuple(values)
 
 
-def _flows(net: Network, use: Ints) -> tuple[pd.DataFrame, int]:
-    """Where what each panel uses comes from, and how much of it is moved.
+def _flows(net: Network, use: Ints, settled: Sequence[tuple[int, int, int, int]] = ()) -> tuple[pd.DataFrame, int]:
+    """Where what each panel uses comes from, and how much of it is moved; ``settled`` are flows that stand already.
 
     Own stock first; then stock that no panel holds, then panels of the same region, then others, each in order.
     """
     n_panels = net.n_panels
     own = np.minimum(use, net.stock_mg[:n_panels])
     panel, product = np.nonzero(own)
-    lines = [(int(n), int(n), int(p), int(own[n, p])) for n, p in zip(panel, product, strict=True)]
+    lines = list(settled)
     missing, left = use - own, net.stock_mg.copy()
     left[:n_panels] -= own
-    moved = 0
+    moved = sum(mg for source, n, _, mg in settled if source != n)
     for pool in net.pools:
         lacking, what = np.nonzero(missing[pool.panels])
-        for ring in range(3):
-            for n, p in zip(pool.panels[lacking].tolist(), what.tolist(), strict=True):
-                for source in _ring(net, pool, n, ring):
-                    mg = int(min(missing[n, p], left[source, p]))
-                    if mg:
-                        lines.append((source, n, p, mg))
-                        missing[n, p] -= mg
-                        left[source, p] -= mg
-                        moved += mg
-    places = (*net.problem.panels, NATIONAL)
-    frame = pd.DataFrame(
-        [
-            (places[s], places[n], net.product_codes[p], mg)
-            for s, n, p, mg in sorted(lines, key=lambda e: (e[1], e[2], e[0]))
-        ],
-        columns=["from_location", "panel", "product", "mg"],
-    )
-    return frame.astype({"mg": np.int64}), moved
+        asking = list(zip(pool.panels[lacking].tolist(), what.tolist(), strict=True))
+        for ring in range(3 if asking else 0):
+            near = {n: np.array(_ring(net, pool, n, ring), dtype=np.int64) for n in dict(asking)}
+            for n, p in asking:
+                if not missing[n, p]:
+                    continue
+                there = left[near[n], p]
+                taken = np.clip(missing[n, p] - (np.cumsum(there) - there), 0, there)
+                left[near[n], p] -= taken
+                missing[n, p] -= taken.sum()
+                some = np.flatnonzero(taken)
+                lines += [(s, n, p, mg) for s, mg in zip(near[n][some].tolist(), taken[some].tolist(), strict=True)]
+                moved += int(taken.sum())
+    more = np.array(lines, dtype=np.int64).reshape(len(lines), 4).T
+    source, to, code, mg = np.concatenate([np.stack([panel, panel, product, own[panel, product]]), more], axis=1)
+    order = np.lexsort((source, code, to))
+    source, to, code, mg = source[order], to[order], code[order], mg[order]
+    places = np.array([*net.problem.panels, NATIONAL], dtype=object)
+    names = np.array(net.product_codes, dtype=object)
+    return pd.DataFrame({"from_location": places[source], "panel": places[to], "product": names[code], "mg": mg}), moved
 
 
 def _ring(net: Network, pool: Pool, panel: int, ring: int) -> list[int]:

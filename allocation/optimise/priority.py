@@ -26,7 +26,7 @@ from allocation.optimise.linear import INFINITY, LinearProgram, OpenSession, Row
 from allocation.optimise.network import Bools, Floats, Ints, Network, Pool
 from allocation.quantities import MG_PER_G
 
-__all__ = ["Ration", "StageResult", "ration_by_program", "whole_shares"]
+__all__ = ["Columns", "Ration", "StageResult", "Units", "ration_by_program", "ration_units", "whole_shares"]
 
 # A dual below this share of the largest one is taken for rounding; true ones are far apart (they are about one
 # over the grams of a bottleneck).
@@ -74,13 +74,18 @@ class Ration:
 
 
 @dataclass(slots=True, eq=False)
-class _Columns:
-    """Where things are in the program: one column a unit, the level of fairness, the reserve."""
+class Columns:
+    """Where things are in the program: one column a unit, the level of fairness, the reserve.
+
+    ``play_g`` is how far, in grams, a settled amount may move in later solves, so that rounding never makes them
+    infeasible.
+    """
 
     unit: Ints
     level: int
     reserve: int
     program: LinearProgram = field(default_factory=LinearProgram)
+    play_g: float = _PLAY_G
 
 
 def ration_by_program(net: Network, pool: Pool, open_session: OpenSession) -> Ration:
@@ -109,18 +114,40 @@ def ration_by_program(net: Network, pool: Pool, open_session: OpenSession) -> Ra
     local = local.reshape(-1)
     unit_mg = np.bincount(local, weights=net.due_mg[cls], minlength=kinds.shape[1]).astype(np.int64)
     columns = _build(net, pool, local, unit_mg, nodes)
-    session = _Counting(open_session(columns.program))
     cells, first = np.unique(net.cell[cls], return_index=True)
-    ration = Ration(cells, np.zeros(len(cells), dtype=np.int64), [])
-    shares = _Shares(local[first], net.cell_due_mg[cells], ration.cell_mg)
+    units = Units(stage=kinds[0], due_mg=unit_mg, cells=cells, of_cell=local[first])
+    return ration_units(net, pool, units, columns, open_session(columns.program))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """Units of a program: stage and milligrams due of each; the cells of the pool, and the unit each belongs to."""
+
+    stage: Ints
+    due_mg: Ints
+    cells: Ints
+    of_cell: Ints
+
+
+def ration_units(net: Network, pool: Pool, units: Units, columns: Columns, session: Session) -> Ration:
+    """Serve the stages of a program of units one after the other; its columns are left fixed where they came out.
+
+    Raises
+    ------
+    SolverError
+        Where a stage has no proven optimum.
+    """
+    counting = _Counting(session)
+    ration = Ration(units.cells, np.zeros(len(units.cells), dtype=np.int64), [])
+    shares = _Shares(units.of_cell, net.cell_due_mg[units.cells], ration.cell_mg)
     for number in range(len(net.stages)):
-        members = np.flatnonzero(kinds[0] == number)
-        ration.stages.append(_stage(session, columns, members, unit_mg, shares))
+        members = np.flatnonzero(units.stage == number)
+        ration.stages.append(_stage(counting, columns, members, units.due_mg, shares))
         if number == 0 and pool.reserve_mg:
-            held = session.minimise([columns.reserve], [-1.0]).x[columns.reserve]
+            held = counting.minimise([columns.reserve], [-1.0]).x[columns.reserve]
             ration.reserve_mg = int(np.floor(held * MG_PER_G + _WHOLE_MG))
-            _pin(session, [columns.reserve], np.array([held]))
-    ration.programs = session.solved
+            _pin(counting, [columns.reserve], np.array([held]), columns.play_g)
+    ration.programs = counting.solved
     return ration
 
 
@@ -162,7 +189,7 @@ class _Counting:
         return self.session.minimise(columns, costs)  # type: ignore[arg-type]
 
 
-def _stage(session: _Counting, columns: _Columns, members: Ints, unit_mg: Ints, shares: _Shares) -> StageResult:
+def _stage(session: _Counting, columns: Columns, members: Ints, unit_mg: Ints, shares: _Shares) -> StageResult:
     """Serve one stage, fix its columns, and write its cells' milligrams."""
     if not len(members):
         return StageResult(0, 0, 1.0)
@@ -173,18 +200,18 @@ def _stage(session: _Counting, columns: _Columns, members: Ints, unit_mg: Ints, 
     if abs(served_mg - round(served_mg)) <= _WHOLE_MG:
         served_mg = float(round(served_mg))
     if served_mg >= total_mg - _REACHED_MG:
-        session.bound(at, due_g, due_g)
+        session.bound(at, due_g - (columns.play_g if columns.play_g > _PLAY_G else 0.0), due_g)
         shares.share_out(members, total_mg, 1.0)
         return StageResult(total_mg, total_mg, 1.0)
     if served_mg <= _REACHED_MG:
         session.bound(at, np.zeros(len(at)), np.zeros(len(at)))
         return StageResult(total_mg, 0, 0.0)
     if len(members) == 1:
-        _pin(session, at, x)
+        _pin(session, at, x, columns.play_g)
         shares.share_out(members, served_mg, served_mg / total_mg)
         return StageResult(total_mg, served_mg, served_mg / total_mg)
-    total_row = session.add_rows([Row(at.tolist(), [1.0] * len(at), float(x.sum()) - _PLAY_G, INFINITY)])
-    x, level = _leximin(session, at, due_g, columns.level)
+    total_row = session.add_rows([Row(at.tolist(), [1.0] * len(at), float(x.sum()) - columns.play_g, INFINITY)])
+    x, level = _leximin(session, columns, at, due_g)
     session.free(total_row)
     order = np.argsort(level, kind="stable")
     # Units settled at one level share a whole number of milligrams where stock alone limits them (the rank function
@@ -198,12 +225,13 @@ def _stage(session: _Counting, columns: _Columns, members: Ints, unit_mg: Ints, 
     return StageResult(total_mg, served_mg, min(rates))
 
 
-def _pin(session: _Counting, at: Ints | list[int], x: Floats) -> None:
-    session.bound(at, np.maximum(x - _PLAY_G, 0.0), x + _PLAY_G)
+def _pin(session: _Counting, at: Ints | list[int], x: Floats, play_g: float) -> None:
+    session.bound(at, np.maximum(x - play_g, 0.0), x + play_g)
 
 
-def _leximin(session: _Counting, at: Ints, due_g: Floats, level_column: int) -> tuple[Floats, Floats]:
+def _leximin(session: _Counting, columns: Columns, at: Ints, due_g: Floats) -> tuple[Floats, Floats]:
     """Grams and fill rate of each cell in the leximin optimum; its columns are fixed there."""
+    level_column = columns.level
     rows = session.add_rows(
         [Row([int(c), level_column], [1.0, -g], 0.0, INFINITY) for c, g in zip(at, due_g, strict=True)]
     )
@@ -222,7 +250,7 @@ def _leximin(session: _Counting, at: Ints, due_g: Floats, level_column: int) -> 
         if not settled.any():
             raise SolverError("the fairness step found no cell at its limit, though some are below what is due")
         grams[settled], level[settled] = x[settled], least
-        _pin(session, at[settled], x[settled])
+        _pin(session, at[settled], x[settled], columns.play_g)
         session.free(rows[settled])
         unsettled &= ~settled
     return grams, level
@@ -250,10 +278,10 @@ def _floor(mg: Floats) -> Ints:
     return np.floor(mg + _ROUNDING_MG).astype(np.int64)
 
 
-def _build(net: Network, pool: Pool, local: Ints, due_mg: Ints, nodes: _Nodes) -> _Columns:
+def _build(net: Network, pool: Pool, local: Ints, due_mg: Ints, nodes: _Nodes) -> Columns:
     """The program of a pool. Amounts are grams."""
     program = LinearProgram()
-    columns = _Columns(program.add_columns(due_mg / MG_PER_G), 0, 0, program)
+    columns = Columns(program.add_columns(due_mg / MG_PER_G), 0, 0, program)
     columns.level = int(program.add_columns([1.0])[0])
     columns.reserve = int(program.add_columns([pool.reserve_mg / MG_PER_G])[0])
     drawn: list[list[int]] = [[] for _ in range(len(nodes.sets))]
@@ -288,7 +316,7 @@ def _nodes(net: Network, pool: Pool) -> _Nodes:
 
 
 def _plain_items(
-    net: Network, pool: Pool, local: Ints, nodes: _Nodes, columns: _Columns, drawn: list[list[int]]
+    net: Network, pool: Pool, local: Ints, nodes: _Nodes, columns: Columns, drawn: list[list[int]]
 ) -> None:
     """Without a limit on switching: what each cell draws from each node."""
     program, cls = columns.program, pool.classes
@@ -311,7 +339,7 @@ def _limited_items(
     pool: Pool,
     local: Ints,
     nodes: _Nodes,
-    columns: _Columns,
+    columns: Columns,
     drawn: list[list[int]],
     limit_mg: Ints,
 ) -> None:

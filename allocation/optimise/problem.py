@@ -9,15 +9,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from allocation.errors import Fault, InputError
+from allocation.optimise.side_limits import SideLimits
 from allocation.rules import NATIONAL, PanelSet, ProductSet
 from allocation.rules.supply import Tier
 
 __all__ = ["CLASS_COLUMNS", "CLASS_KEYS", "Problem", "build_problem", "class_keys", "is_funded"]
 
-CLASS_KEYS = ("panel", "grade", "emergency", "route", "product", "locked")
+CLASS_KEYS = ("panel", "grade", "emergency", "route", "product", "locked", "fences")
 """What tells one demand class from another."""
 
-CLASS_COLUMNS = ("class_id", *CLASS_KEYS, "patients", "due_mg")
+CLASS_COLUMNS = ("class_id", *CLASS_KEYS[:-1], "patients", "due_mg")
+"""Columns that demand classes must have; ``fences`` is blank for all where there is no such column."""
+
 STOCK_COLUMNS = ("location", "product", "mg")
 ROUTES = ("IV", "SC", "IM")
 _HIGHEST_GRADE = 4
@@ -40,12 +43,15 @@ class Problem:
     classes
         Demand, one row a class: ``class_id`` (int, single), ``panel``, ``grade`` (0 to 4, 0 for ungraded),
         ``emergency`` (bool), ``route`` (IV, SC, IM), ``product`` (current one, ``""`` for none), ``locked`` (bool:
-        takes no other product), ``patients``, ``due_mg`` (milligrams, 0 or more).
+        takes no other product), ``patients``, ``due_mg`` (milligrams, 0 or more). Where side limits are given also
+        ``fences`` (numbers of the fences the class is inside, joined by spaces) and ``courses`` (whole courses due).
     stock
         What is usable now: ``location`` (panel code or ``NATIONAL``), ``product``, ``mg``.
     reserve_mg
         Emergency reserve to hold: ``pool`` (panel, region or ``NATIONAL``, as the tier pools stock) and ``mg``; None
         for none.
+    limits
+        Side limits beside the tier; None for none.
 
     Raises
     ------
@@ -60,6 +66,7 @@ class Problem:
     classes: pd.DataFrame
     stock: pd.DataFrame
     reserve_mg: pd.DataFrame | None = None
+    limits: SideLimits | None = None
 
     def __post_init__(self) -> None:
         products = self.products.by_code
@@ -68,6 +75,8 @@ class Problem:
             *_missing_columns("demand classes", self.classes, CLASS_COLUMNS),
             *_missing_columns("stock", self.stock, STOCK_COLUMNS),
         ]
+        if self.limits is not None:
+            faults += _missing_columns("demand classes", self.classes, ("fences", "courses"))
         if faults:
             raise InputError(faults)
         faults += _unknown("demand classes", self.classes, "panel", self.panels)
@@ -156,6 +165,7 @@ def class_keys(demand: pd.DataFrame) -> pd.DataFrame:
             "route": demand["route"],
             "product": demand["product"],
             "locked": flags["locked"],
+            "fences": demand["fences"] if "fences" in demand.columns else "",
         }
     )
 
@@ -168,6 +178,7 @@ def build_problem(
     panels: PanelSet,
     products: ProductSet,
     reserve: pd.DataFrame | None = None,
+    limits: SideLimits | None = None,
 ) -> Problem:
     """Aggregate patients to demand classes and vials to milligrams.
 
@@ -181,6 +192,8 @@ def build_problem(
         ``location``, ``product`` and either ``mg``, or ``vial_mg`` and ``vials``.
     reserve
         ``pool`` and ``mg``, as :func:`allocation.optimise.reserve.emergency_reserve` makes it.
+    limits
+        Side limits; ``demand`` is then marked by :func:`allocation.optimise.side_limits.mark_patients`.
 
     Returns
     -------
@@ -197,8 +210,12 @@ def build_problem(
         patients=due["patients"].to_numpy(dtype=np.int64) if "patients" in due.columns else np.int64(1),
         due_mg=due["due_mg"].to_numpy(dtype=np.int64),
     )
+    sums = ["patients", "due_mg"]
+    if limits is not None:
+        rows["courses"] = _courses(due)
+        sums.append("courses")
     place = {code: index for index, code in enumerate(panels.by_code)}
-    classes = rows.groupby(list(CLASS_KEYS), sort=True, as_index=False)[["patients", "due_mg"]].sum()
+    classes = rows.groupby(list(CLASS_KEYS), sort=True, as_index=False)[sums].sum()
     order = np.lexsort((-classes["grade"].to_numpy(), classes["panel"].map(place).fillna(-1).to_numpy()))
     classes = classes.iloc[order].reset_index(drop=True)
     classes.insert(0, "class_id", np.arange(len(classes), dtype=np.int64))
@@ -213,4 +230,13 @@ def build_problem(
         classes=classes,
         stock=usable.assign(mg=usable["mg"].to_numpy(dtype=np.int64)),
         reserve_mg=reserve,
+        limits=limits,
     )
+
+
+def _courses(due: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Courses that each row is due: one where the table does not say how large a course is."""
+    course_mg = due["course_mg"] if "course_mg" in due.columns else due["due_mg"]
+    due_mg, each = due["due_mg"].to_numpy(dtype=np.int64), np.maximum(course_mg.to_numpy(dtype=np.int64), 1)
+    courses: npt.NDArray[np.int64] = -(-due_mg // each)
+    return courses

@@ -7,16 +7,17 @@ given the program anew each time; it is there to check HiGHS. Only a proven opti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from allocation.errors import SolverError
-from allocation.optimise.direct import settle_alone, without_solver
+from allocation.optimise.direct import exact_rations, full_ration, serve_everywhere, settle_panels
+from allocation.optimise.limited import solve_limited
 from allocation.optimise.linear import INFINITY, LinearProgram, OpenSession, Row, Solution
 from allocation.optimise.network import Floats, Ints, Network, Pool, index_problem
 from allocation.optimise.plan import Plan, make_plan
@@ -24,9 +25,10 @@ from allocation.optimise.priority import Ration, ration_by_program
 from allocation.optimise.problem import Problem
 from allocation.optimise.sourcing import Supplies, source_by_program
 
-__all__ = ["SolverName", "open_session", "solve", "solver_title"]
+__all__ = ["SolverName", "open_quickly", "open_session", "solve", "solver_title"]
 
 SolverName = Literal["highs", "cbc"]
+_Found = TypeVar("_Found")
 
 _SEED = 20211
 _HIGHS_OPTIONS: dict[str, object] = {
@@ -36,6 +38,8 @@ _HIGHS_OPTIONS: dict[str, object] = {
     # Primal: only costs change from one solve to the next, and the last optimum stays feasible.
     "simplex_strategy": 4,
 }
+# For a program solved once or twice: dual, and no presolve, which costs more than it saves here.
+_ONCE: dict[str, object] = {"simplex_strategy": 1, "presolve": "off"}
 _MAGNIFY = 100.0
 _CBC_DIGITS = 1e-7
 _CBC_FLOOR = 1e-6
@@ -66,6 +70,17 @@ def open_session(solver: SolverName) -> OpenSession:
     if solver == "cbc":
         return _Cbc
     raise SolverError(f"there is no solver {solver!r}; expected highs or cbc")
+
+
+def open_quickly(solver: SolverName) -> OpenSession:
+    """What opens a program with a solver in the shortest way, for programs solved many times over.
+
+    Raises
+    ------
+    SolverError
+        Where there is no such solver.
+    """
+    return _Arrays if solver == "highs" else open_session(solver)
 
 
 @lru_cache(maxsize=2)
@@ -155,6 +170,29 @@ class _Highs:
             self._model.changeRowBounds(row, -INFINITY, INFINITY)
 
 
+class _Arrays(_Highs):
+    """A program given to HiGHS as arrays, without PuLP's objects: the same rows and columns, far sooner there."""
+
+    def __init__(self, program: LinearProgram) -> None:
+        highspy = _highspy()
+        self._columns = np.arange(len(program.high), dtype=np.int32)
+        self._costs = np.zeros(len(program.high))
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = len(program.high), len(program.rows)
+        lp.col_cost_, lp.col_lower_, lp.col_upper_ = self._costs, np.array(program.low), np.array(program.high)
+        lp.row_lower_ = np.array([row.low for row in program.rows])
+        lp.row_upper_ = np.array([row.high for row in program.rows])
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        lp.a_matrix_.start_ = np.cumsum([0, *(len(row.columns) for row in program.rows)], dtype=np.int32)
+        lp.a_matrix_.index_ = np.array([column for row in program.rows for column in row.columns], dtype=np.int32)
+        lp.a_matrix_.value_ = np.array([value for row in program.rows for value in row.values], dtype=np.float64)
+        self._model = highspy.Highs()
+        for name, value in {"output_flag": False, "threads": 1, **_HIGHS_OPTIONS, **_ONCE}.items():
+            self._model.setOptionValue(name, value)
+        self._model.passModel(lp)
+        self._optimal = highspy.HighsModelStatus.kOptimal
+
+
 class _Cbc:
     """A program stated anew for each solve by CBC."""
 
@@ -210,7 +248,7 @@ class _Cbc:
             self._rows[row] = Row(old.columns, old.values, -INFINITY, INFINITY)
 
 
-def solve(problem: Problem, *, solver: SolverName = "highs") -> Plan:
+def solve(problem: Problem, *, solver: SolverName = "highs", by_program: bool = False) -> Plan:
     """The optimal plan of a problem.
 
     Stage after stage of the tier: the most grams served, then the fairest shares (leximin); the reserve after the
@@ -220,6 +258,8 @@ def solve(problem: Problem, *, solver: SolverName = "highs") -> Plan:
     ----------
     solver
         ``"highs"``, or ``"cbc"`` to check it. Their objectives are equal; so are their plans in every case tested.
+    by_program
+        Leave the proofs of :mod:`allocation.optimise.direct` aside and find every share by the program, to check them.
 
     Returns
     -------
@@ -235,30 +275,50 @@ def solve(problem: Problem, *, solver: SolverName = "highs") -> Plan:
     start = perf_counter()
     opener = open_session(solver)
     net = index_problem(problem)
+    pools = net.pools
+    supplies = serve_everywhere(net, pools)
+    rations = [
+        full_ration(net, pool, supply) if supply is not None and not (by_program and len(pool.classes)) else None
+        for pool, supply in zip(pools, supplies, strict=True)
+    ]
+    if not by_program:
+        _fill_in(rations, lambda at: exact_rations(net, [pools[n] for n in at]))
+    solved = set()
+    for number, pool in enumerate(pools):
+        if rations[number] is None:
+            solved.add(number)
+            if net.limited_by_rows(pool):
+                rations[number], supplies[number] = solve_limited(net, pool, opener)
+            else:
+                rations[number] = ration_by_program(net, pool, opener)
+    whole = [ration for ration in rations if ration is not None]
+    _fill_in(supplies, lambda at: settle_panels(net, [pools[n] for n in at], [whole[n] for n in at]))
+    sourcing = opener if by_program or solver != "highs" else _Arrays
     cell_mg = np.zeros(len(net.cell_due_mg), dtype=np.int64)
-    results, supplies = [], []
-    solved = 0
-    for pool in net.pools:
-        found = without_solver(net, pool)
-        if found is None:
-            ration = ration_by_program(net, pool, opener)
-            supply = settle_alone(net, pool, ration) or _sourced(net, pool, ration, opener)
-            supply = replace(supply, programs=supply.programs + ration.programs)
-            solved += 1
-        else:
-            ration, supply = found
+    given = []
+    for number, (pool, ration, settled) in enumerate(zip(pools, whole, supplies, strict=True)):
+        if settled is None:
+            solved.add(number)
+        supply = settled or _sourced(net, pool, ration, sourcing)
+        given.append(replace(supply, programs=supply.programs + ration.programs) if ration.programs else supply)
         np.add.at(cell_mg, net.cell[supply.classes], supply.mg)
-        results.append(ration.stages)
-        supplies.append(supply)
     return make_plan(
         net,
         cell_mg,
-        results,
-        supplies,
+        [ration.stages for ration in whole],
+        given,
         solver=solver_title(solver) if solved else "none needed",
-        parts=(len(net.pools) - solved, solved),
+        parts=(len(pools) - len(solved), len(solved)),
         seconds=perf_counter() - start,
     )
+
+
+def _fill_in(found: list[_Found | None], find: Callable[[list[int]], list[_Found | None]]) -> None:
+    """Look for what is still missing."""
+    missing = [number for number, item in enumerate(found) if item is None]
+    if missing:
+        for number, item in zip(missing, find(missing), strict=True):
+            found[number] = item
 
 
 def _sourced(net: Network, pool: Pool, ration: Ration, opener: OpenSession) -> Supplies:

@@ -9,7 +9,15 @@ from allocation.optimise.shelf import Drawn
 from allocation.rules import NATIONAL
 from allocation.rules.supply import Tier
 
-__all__ = ["drawn_text", "given_reason", "short_reason", "unfunded_reason", "unserved_reason", "vials_text"]
+__all__ = [
+    "drawn_text",
+    "given_reason",
+    "short_reason",
+    "unfunded_reason",
+    "unserved_reason",
+    "vials_text",
+    "would_help",
+]
 
 _NATIONAL_WORDS = "stock that no panel holds"
 
@@ -73,11 +81,12 @@ def short_reason(offers: Offers, c: int, *, grade: int, due_mg: int, given_mg: i
         Whether an emergency reserve is held in the pool.
     """
     net, tier = offers.net, offers.net.problem.tier
-    share = tier.smallest_reduced_share
+    share = tier.smallest_share(max(grade, 1))
     left_mg = offers.left_mg(c)
     where = _reach_words(offers, c)
     what = _product_words(net, c)
     limited = offers.switch_left_mg[int(net.panel[c])] < due_mg - given_mg
+    bound, change = offers.bound_by(c, due_mg - given_mg)
     if given_mg:
         head = f"{_rank(tier, grade)}: {in_grams(given_mg)} g of the {in_grams(due_mg)} g due"
     elif grade in tier.suspend_grades:
@@ -86,12 +95,14 @@ def short_reason(offers: Offers, c: int, *, grade: int, due_mg: int, given_mg: i
         head = f"{_rank(tier, grade)}: waits for the next allocation"
     if not left_mg:
         cause = f"no {what} is left {where}"
+    elif bound:
+        cause = f"{bound}; {change} would have helped"
     elif limited and int(net.own[c]) != NONE and int(net.choice[c]) != NONE:
-        cause = (
-            f"the recorded product is short and the panel has used up what it may switch ({tier.switch_capacity:.0%})"
-        )
+        cause = f"the recorded product is short and the panel has used up what it may switch ({_quota(net, c)})"
     elif grade not in tier.reduce_grades and not given_mg:
         cause = f"what is left {where} makes no whole course"
+    elif given_mg and tier.reduces_first and max(grade, 1) in tier.reduce_grades:
+        cause = f"stock is short {where}, and courses are reduced before any is put off"
     elif given_mg:
         cause = f"no vial left {where} fits what is missing"
     else:
@@ -99,6 +110,35 @@ def short_reason(offers: Offers, c: int, *, grade: int, due_mg: int, given_mg: i
     reserve = ", the emergency reserve being kept" if held and not given_mg else ""
     order = "; who waits longest goes first, then the lottery" if not given_mg else ""
     return f"{head}: {cause}{reserve}{order}."
+
+
+def would_help(offers: Offers, c: int, *, missing_mg: int) -> str:
+    """What would have given a patient who goes short the whole course, as things stood when the offer was made."""
+    net = offers.net
+    _, change = offers.bound_by(c, missing_mg)
+    if change:
+        return f"{change[0].upper()}{change[1:]}."
+    left_mg, where = offers.left_mg(c), _reach_words(offers, c)
+    what = net.product_codes[int(net.own[c])] if int(net.choice[c]) == NONE else "a product that may be given"
+    room_mg = offers.switch_left_mg[int(net.panel[c])]
+    if left_mg and room_mg < missing_mg and int(net.own[c]) != NONE and int(net.choice[c]) != NONE:
+        own = net.product_codes[int(net.own[c])]
+        room = in_grams(missing_mg - room_mg)
+        return f"{in_grams(missing_mg)} g more of {own} {where}, or room to switch {room} g more."
+    if left_mg >= missing_mg:
+        return f"The {in_grams(missing_mg)} g missing, of {what} {where}, in smaller vials."
+    return f"{in_grams(missing_mg - left_mg)} g more of {what} {where}, beyond what those who come first still lack."
+
+
+def _quota(net: Network, c: int) -> str:
+    """What a panel may switch: its own quota in grams, or a share of what is due."""
+    panel, limits = net.problem.panels[int(net.panel[c])], net.problem.limits
+    share = net.problem.tier.switch_capacity
+    if limits is not None and panel in limits.switch_mg:
+        return f"its quota of {in_grams(limits.switch_mg[panel])} g"
+    if limits is not None:
+        share = limits.switch_share.get(panel, share)
+    return f"{share:.0%}"
 
 
 def _product_words(net: Network, c: int) -> str:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from allocation.optimise.levers import even_targets_mg
 from allocation.optimise.network import NONE, Ints, Network, Pool
 from allocation.optimise.offers import Offers
 from allocation.optimise.plan import Plan
-from allocation.optimise.reasons import given_reason, short_reason
+from allocation.optimise.reasons import given_reason, short_reason, would_help
 from allocation.optimise.shelf import Drawn, drawn_mg
 
 __all__ = ["Patient", "Service", "least_mg"]
@@ -27,10 +28,12 @@ class Patient:
     c: int
     grade: int
     due_mg: int
-    rank: tuple[bool, int, float, str]
+    rank: tuple[int, bool, bool, int, float, str]
+    course_mg: int = 0
     drawn: list[Drawn] = field(default_factory=list)
     given_mg: int = 0
     reason: str = ""
+    change: str = ""
 
 
 def least_mg(net: Network, grade: int, due_mg: int) -> int:
@@ -44,7 +47,7 @@ def least_mg(net: Network, grade: int, due_mg: int) -> int:
     grade = max(grade, 1)
     if grade in tier.reduce_grades:
         # Down to the milligram, so that half of an odd number does not ask for more than half.
-        return max(1, math.ceil(round(due_mg * tier.smallest_reduced_share, 6)))
+        return max(1, math.ceil(round(due_mg * tier.smallest_share(grade), 6)))
     return due_mg if grade in tier.defer_grades else 1
 
 
@@ -78,6 +81,10 @@ class Service:
     def serve(self, stage: int, patients: Sequence[Patient]) -> None:
         """Serve everyone of one stage as far as vials go."""
         self.offers.promised_mg = self._promised(stage)
+        tier = self.net.problem.tier
+        if tier.reduces_first and all(max(patient.grade, 1) in tier.reduce_grades for patient in patients):
+            self._reduced(patients)
+            return
         by_class: dict[int, list[Patient]] = {}
         for patient in patients:
             by_class.setdefault(patient.c, []).append(patient)
@@ -88,6 +95,51 @@ class Service:
         self._offer(
             waiting, lambda p: self.offers.part(p.c, p.due_mg, least_mg(self.net, p.grade, p.due_mg)), last=True
         )
+
+    def _reduced(self, patients: Sequence[Patient]) -> None:
+        """Serve with courses reduced evenly first: to a cell's share, then to the least, then what still fits."""
+        least = [least_mg(self.net, patient.grade, patient.due_mg) for patient in patients]
+        even_mg = even_targets_mg(
+            cell=[int(self.net.cell[patient.c]) for patient in patients],
+            due_mg=[patient.due_mg for patient in patients],
+            least_mg=least,
+            planned_mg=self.planned_mg.tolist(),
+        )
+        target = {patient.row: mg for patient, mg in zip(patients, even_mg, strict=True)}
+        smallest = {patient.row: mg for patient, mg in zip(patients, least, strict=True)}
+
+        def even(patient: Patient) -> list[Drawn]:
+            room = int(self.planned_mg[self.net.cell[patient.c]] - self.given_mg[self.net.cell[patient.c]])
+            if room < smallest[patient.row]:
+                return []
+            return self.offers.part(patient.c, target[patient.row], smallest[patient.row])
+
+        waiting = self._offer(list(patients), even)
+        self._offer(waiting, lambda p: self.offers.part(p.c, p.due_mg, smallest[p.row]), last=True)
+        self._topped_up(sorted(patients, key=lambda patient: patient.rank))
+
+    def _topped_up(self, patients: Sequence[Patient]) -> None:
+        """Share what still fits between those who were reduced, in small steps; nobody above one alike before them."""
+        sizes = sorted({size for product in self.net.problem.products.product for size in product.vial_mg})
+        for step in sizes:
+            more_given = True
+            while more_given:
+                more_given = False
+                most: dict[tuple[int, int], int] = {}
+                for patient in patients:
+                    alike = (patient.c, patient.due_mg)
+                    missing = min(patient.due_mg, most.get(alike, patient.due_mg)) - patient.given_mg
+                    if patient.given_mg and missing > 0 and self._topped(patient, min(missing, step)):
+                        more_given = True
+                    most[alike] = patient.given_mg
+
+    def _topped(self, patient: Patient, most_mg: int) -> bool:
+        self.offers.meet(patient.course_mg or patient.due_mg)
+        more = self.offers.part(patient.c, most_mg, 1)
+        if more:
+            self.given_mg[self.net.cell[patient.c]] -= patient.given_mg
+            self._give(patient, [*patient.drawn, *more])
+        return bool(more)
 
     def _promised(self, stage: int) -> Ints:
         """What stages after one are planned to have, and after the first stage the reserve too."""
@@ -106,6 +158,7 @@ class Service:
             if not enough:
                 # What is left would do for someone with a smaller course, but nobody is passed over for that.
                 return waiting + patients[place:]
+            self.offers.meet(patient.course_mg or patient.due_mg)
             for product in enough:
                 if drawn := self.offers.planned(c, product, patient.due_mg):
                     lines[product] -= patient.due_mg
@@ -128,6 +181,7 @@ class Service:
         while heap:
             _, cell = heapq.heappop(heap)
             patient = queues[cell].pop()
+            self.offers.meet(patient.course_mg or patient.due_mg)
             if drawn := offer(patient):
                 self._give(patient, drawn)
             else:
@@ -146,11 +200,13 @@ class Service:
         self.given_mg[self.net.cell[patient.c]] += patient.given_mg
         if patient.given_mg == patient.due_mg:
             patient.reason = given_reason(self.net, patient.c, drawn, grade=patient.grade)
+            patient.change = ""
         else:
             patient.reason = self._why_short(patient)
 
     def _why_short(self, patient: Patient) -> str:
         held = any(name == self.offers.pool_of(patient.c).name for name, _ in self.held)
+        patient.change = would_help(self.offers, patient.c, missing_mg=patient.due_mg - patient.given_mg)
         return short_reason(
             self.offers, patient.c, grade=patient.grade, due_mg=patient.due_mg, given_mg=patient.given_mg, held=held
         )
@@ -185,11 +241,17 @@ class Service:
         spare = {place: max(mg, 0) for place, mg in free.items()}
         for limits in (spare, dict.fromkeys(places, wanted_mg)):
             for place in sorted(places, key=lambda place: (-free[place], place)):
-                vials = shelf.best(place, product, min(left, limits[place]))
+                wanted = min(left, limits[place])
+                vials = shelf.best(place, product, self.offers.may_hold(place, product, wanted))
                 drawn += shelf.draw([(place, product)], vials)
                 left -= sum(size * count for size, count in vials.items())
         if left > 0:
-            sizes = [(size, place) for place in places for size in shelf.counts(place, product) if size >= left]
+            sizes = [
+                (size, place)
+                for place in places
+                for size in shelf.counts(place, product)
+                if size >= left and self.offers.may_hold(place, product, size) == size
+            ]
             if sizes:
                 size, place = min(sizes)
                 drawn += shelf.draw([(place, product)], {size: 1})

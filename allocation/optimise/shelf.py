@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -48,12 +49,15 @@ class Shelf:
     ----------
     mg
         Milligrams left, shape (places, products).
+    draws
+        How often vials were taken: as long as it stays the same, nothing on the shelf has changed.
     """
 
     def __init__(self, stock: pd.DataFrame, *, panels: Sequence[str], products: Sequence[str]) -> None:
         place_of = {code: place for place, code in enumerate((*panels, NATIONAL))}
         product_of = {code: place for place, code in enumerate(products)}
         self.mg: Ints = np.zeros((len(place_of), len(product_of)), dtype=np.int64)
+        self.draws = 0
         self._counts: dict[tuple[int, int], Vials] = {}
         self._batches: dict[tuple[int, int, int], list[tuple[np.datetime64 | None, int]]] = {}
         expiry = stock["expiry_date"] if "expiry_date" in stock.columns else pd.Series(pd.NaT, index=stock.index)
@@ -77,9 +81,7 @@ class Shelf:
 
     def best(self, place: int, product: int, target_mg: int) -> Vials:
         """Vials at one place that come nearest to a target from below."""
-        if target_mg <= 0 or not self.mg[place, product]:
-            return {}
-        return vials_from_stock(target_mg, self._counts[place, product])
+        return _best_of(target_mg, self._counts.get((place, product), {}))
 
     def best_of(self, sources: Sequence[tuple[int, int]], target_mg: int) -> Vials:
         """Vials of several places and products together that come nearest to a target from below."""
@@ -87,7 +89,7 @@ class Shelf:
         for source in sources:
             for size, count in self._counts.get(source, {}).items():
                 together[size] = together.get(size, 0) + count
-        return vials_from_stock(target_mg, together) if together and target_mg > 0 else {}
+        return _best_of(target_mg, together)
 
     def draw(self, sources: Sequence[tuple[int, int]], vials: Mapping[int, int]) -> list[Drawn]:
         """Take vials, from the first (place, product) that has them, earliest expiry first.
@@ -111,6 +113,7 @@ class Shelf:
         return drawn
 
     def _take(self, place: int, product: int, size: int, count: int) -> list[Drawn]:
+        self.draws += 1
         counts = self._counts[place, product]
         counts[size] -= count
         if not counts[size]:
@@ -134,6 +137,17 @@ class Shelf:
             for key in sorted(self._batches)
             for expiry, count in reversed(self._batches[key])
         ]
+
+
+def _best_of(target_mg: int, counts: Mapping[int, int]) -> Vials:
+    # More vials of a size than the target holds make no difference, so the same question comes up often.
+    useful = tuple((size, min(count, target_mg // size)) for size, count in counts.items() if size <= target_mg)
+    return dict(_best_vials(target_mg, useful)) if useful else {}
+
+
+@lru_cache(maxsize=1 << 16)
+def _best_vials(target_mg: int, counts: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    return tuple(vials_from_stock(target_mg, dict(counts)).items())
 
 
 def _ordinal(day: np.datetime64 | None) -> int:

@@ -25,7 +25,7 @@ from allocation.optimise.network import Bools, Floats, Ints, Network, Pool
 from allocation.optimise.priority import Ration
 from allocation.quantities import MG_PER_G
 
-__all__ = ["Supplies", "source_by_program"]
+__all__ = ["Supplies", "source_by_program", "tie_break"]
 
 # Milligrams: a solution nearer than this to whole numbers is whole.
 _WHOLE_MG = 1e-2
@@ -36,13 +36,18 @@ _TIE_STEPS = 1 << 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Supplies:
-    """Who is given what: class, product and milligrams, one element a line; and the reserve by product."""
+    """Who is given what: class, product and milligrams, one element a line; and the reserve by product.
+
+    ``flows`` says where it comes from (place, panel, product, milligrams) where limits on deliveries leave no other
+    way open; without it own stock goes first, then what is nearest.
+    """
 
     classes: Ints
     product: Ints
     mg: Ints
     reserve_mg: Ints
     programs: int = 0
+    flows: tuple[tuple[int, int, int, int], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -245,7 +250,7 @@ class _Build:
         switched[self.switch.columns] = 1.0
         moved[self.moved_columns] = 1.0
         routed[self.into_columns] = self._other_route()
-        tie = _tie_break(size)
+        tie = tie_break(size)
         if self.net.switch_limit_mg is not None and self.several:
             return [switched, moved, routed + tie / (4 * size)]
         hubs = len(self.hubs)
@@ -288,7 +293,7 @@ class _Build:
         )
 
 
-def _tie_break(size: int) -> Floats:
+def tie_break(size: int) -> Floats:
     """A fixed cost from 0 to just under 1 for each column, scattered so that no two flows cost the same."""
     state = (np.arange(1, size + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)).astype(np.uint64)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -5,55 +5,21 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pandas as pd
 
 from allocation.optimise.certificate import Check, check
 from allocation.optimise.patients import PatientResult
-from allocation.optimise.problem import CLASS_KEYS, Problem, class_keys, is_funded
-from allocation.optimise.verify_rules import Rules, stage_number
-from allocation.quantities import MG_PER_G
+from allocation.optimise.problem import Problem
+from allocation.optimise.verify_limits import fence_broken, limits_broken
+from allocation.optimise.verify_people import People, Person, fill_people, read_people
+from allocation.optimise.verify_rules import Rules
+from allocation.quantities import DAYS_PER_WEEK
 
 __all__ = ["verify_patients"]
 
-Vial = tuple[str, str, int]
-"""Place, product, size in mg."""
-
 _REDUCED_TO = 6
-
-
-@dataclass(slots=True)
-class _Person:
-    """What the demand table says of one patient, and what the patient list gives."""
-
-    panel: str
-    grade: int
-    stage: int
-    own: str
-    allowed: frozenset[str]
-    due_mg: int
-    funded: bool
-    rank: tuple[bool, int, float, str]
-    alike: tuple[object, ...]
-    given_mg: int = 0
-    told_mg: int = 0
-    status: str = ""
-    vials: list[tuple[Vial, int]] = field(default_factory=list)
-
-    @property
-    def lacking_mg(self) -> int:
-        """What is due and not given."""
-        return self.due_mg - self.given_mg
-
-    @property
-    def switched_mg(self) -> int:
-        """What is given as another product than the recorded one."""
-        return sum(v[2] * n for v, n in self.vials if self.own not in ("", v[1]))
-
-
-People = Mapping[str, _Person]
 
 
 def verify_patients(problem: Problem, demand: pd.DataFrame, stock: pd.DataFrame, result: PatientResult) -> list[Check]:
@@ -65,11 +31,11 @@ def verify_patients(problem: Problem, demand: pd.DataFrame, stock: pd.DataFrame,
         What :func:`allocation.optimise.patients.serve_patients` was given.
     """
     rules = Rules(problem)
-    people = _people(rules, demand, result)
+    people = read_people(rules, demand, result)
     listed = check("patients: everyone who is due is listed once", _listed_broken(people, result), "nobody is missing")
     if not listed.ok:
         return [listed]
-    _fill(people, result)
+    fill_people(people, result)
     served = [person for person in people.values() if person.vials]
     found: tuple[tuple[str, list[str]], ...] = (
         ("patients: every vial of the stock is given, held or left", _vials_broken(stock, result)),
@@ -84,36 +50,14 @@ def verify_patients(problem: Problem, demand: pd.DataFrame, stock: pd.DataFrame,
         ("patients: reserve held as far as it was there", _reserve_broken(rules, people, result)),
         ("patients: rounding loss within its bound", _rounding_broken(people, result)),
     )
-    return [listed, *(check(name, broken, f"{len(people)} patients") for name, broken in found)]
-
-
-def _people(rules: Rules, demand: pd.DataFrame, result: PatientResult) -> dict[str, _Person]:
-    due = demand[(demand["due_mg"] > 0).to_numpy()]
-    keys = class_keys(due)
-    overdue = due["days_overdue"].tolist() if "days_overdue" in due else [0] * len(due)
-    lottery = dict(zip(result.patients["patient_id"], result.patients["lottery"], strict=True))
-    people = {}
-    lines = zip(
-        due["patient_id"].tolist(),
-        due["due_mg"].tolist(),
-        overdue,
-        is_funded(due).tolist(),
-        *(keys[name].tolist() for name in CLASS_KEYS),
-        strict=True,
-    )
-    for patient_id, due_mg, days, funded, panel, grade, emergency, route, own, locked in lines:
-        people[patient_id] = _Person(
-            panel=panel,
-            grade=grade,
-            stage=stage_number(rules.tier, grade, emergency=emergency),
-            own=own,
-            allowed=rules.allowed(route, own, locked=locked),
-            due_mg=due_mg,
-            funded=funded,
-            rank=(not emergency, -int(days), float(lottery.get(patient_id, 0.0)), patient_id),
-            alike=(panel, grade, emergency, route, own, locked, due_mg),
+    if "stretched_days" in result.patients:
+        found += (("patients: no interval stretched beyond its limit", _stretch_broken(rules, demand, result)),)
+    if problem.limits is not None:
+        found += (
+            ("patients: fenced stock only to those inside", _fences_broken(rules, served, result)),
+            ("patients: side limits are kept", _limits_broken(rules, served)),
         )
-    return people
+    return [listed, *(check(name, broken, f"{len(people)} patients") for name, broken in found)]
 
 
 def _listed_broken(people: People, result: PatientResult) -> list[str]:
@@ -124,16 +68,6 @@ def _listed_broken(people: People, result: PatientResult) -> list[str]:
     if not set(result.issues["patient_id"]) <= set(people):
         broken.append("vials are given to somebody unknown")
     return broken
-
-
-def _fill(people: People, result: PatientResult) -> None:
-    frame = result.patients
-    for patient_id, given_g, status in zip(frame["patient_id"], frame["given_g"], frame["status"], strict=True):
-        people[patient_id].told_mg, people[patient_id].status = round(given_g * MG_PER_G), status
-    names = ("patient_id", "location", "product", "vial_mg", "vials")
-    for patient_id, place, product, size, count in zip(*(result.issues[n].tolist() for n in names), strict=True):
-        people[patient_id].vials.append(((place, product, size), count))
-        people[patient_id].given_mg += size * count
 
 
 def _batches(frame: pd.DataFrame) -> dict[tuple[object, ...], int]:
@@ -185,7 +119,7 @@ def _status_broken(rules: Rules, people: People) -> list[str]:
     return [f"{wrong} wrong"] * bool(wrong) + [f"{short} reduced further than the tier allows"] * bool(short)
 
 
-def _status_of(rules: Rules, person: _Person) -> str:
+def _status_of(rules: Rules, person: Person) -> str:
     if not person.funded:
         return "not_funded" if not person.given_mg else "given though not funded"
     if person.given_mg == person.due_mg:
@@ -199,16 +133,16 @@ def _least(rules: Rules, grade: int, due_mg: int) -> int:
     """The least that may be given in place of a whole course."""
     treated_as = grade or 1
     if treated_as in rules.tier.reduce_grades:
-        return max(math.ceil(round(rules.tier.smallest_reduced_share * due_mg, _REDUCED_TO)), 1)
+        return max(math.ceil(round(rules.tier.smallest_share(treated_as) * due_mg, _REDUCED_TO)), 1)
     return due_mg if treated_as in rules.tier.defer_grades else 1
 
 
-def _products_broken(served: Iterable[_Person]) -> list[str]:
+def _products_broken(served: Iterable[Person]) -> list[str]:
     wrong = [v[1] for person in served for v, _ in person.vials if v[1] not in person.allowed]
     return [f"{product} where it is not allowed" for product in wrong]
 
 
-def _reach_broken(rules: Rules, served: Iterable[_Person]) -> list[str]:
+def _reach_broken(rules: Rules, served: Iterable[Person]) -> list[str]:
     return [
         f"{v[0]} to {person.panel}"
         for person in served
@@ -217,16 +151,64 @@ def _reach_broken(rules: Rules, served: Iterable[_Person]) -> list[str]:
     ]
 
 
-def _switched(served: Iterable[_Person]) -> dict[str, int]:
+def _switched(served: Iterable[Person]) -> dict[str, int]:
     total: dict[str, int] = defaultdict(int)
     for person in served:
         total[person.panel] += person.switched_mg
     return total
 
 
-def _switch_broken(rules: Rules, served: Iterable[_Person]) -> list[str]:
+def _switch_broken(rules: Rules, served: Iterable[Person]) -> list[str]:
     limit = rules.switch_limit
     return [] if limit is None else [panel for panel, mg in _switched(served).items() if mg > limit[panel]]
+
+
+def _stretch_broken(rules: Rules, demand: pd.DataFrame, result: PatientResult) -> list[str]:
+    """Patients who wait longer than their grade's interval may be stretched, or are said to wait and do not."""
+    frame = result.patients[result.patients["stretched_days"] != 0]
+    cycle = dict(zip(demand["patient_id"], demand["cycle_weeks"], strict=True))
+    wrong = 0
+    for patient_id, grade, given_g, days, overdue in frame[
+        ["patient_id", "grade", "given_g", "stretched_days", "days_overdue"]
+    ].itertuples(index=False, name=None):
+        lever = rules.tier.lever_of(grade or 1)
+        share = 0.0 if lever is None else lever.longest_stretch_share
+        allowed = share * cycle[patient_id] * DAYS_PER_WEEK
+        wrong += given_g > 0 or not overdue <= days <= allowed
+    return [f"{wrong} patients"] * bool(wrong)
+
+
+def _fences_broken(rules: Rules, served: Iterable[Person], result: PatientResult) -> list[str]:
+    used: dict[str, dict[tuple[str, frozenset[int]], int]] = defaultdict(lambda: defaultdict(int))
+    for person in served:
+        for (place, product, size), count in person.vials:
+            used[place][product, person.inside] += size * count
+    names = ("location", "product", "vial_mg", "vials")
+    for place, product, size, count in zip(*(result.held[n].tolist() for n in names), strict=True):
+        used[place][product, frozenset()] += size * count
+    return [line for place, of in used.items() for line in fence_broken(rules, of, [place], f"at {place}")]
+
+
+def _infused_mg(rules: Rules, person: Person) -> int:
+    routes = rules.routes
+    return sum(
+        v[2] * n
+        for v, n in person.vials
+        if "IV" in routes[v[1]] and (person.route == "IV" or person.route not in routes[v[1]])
+    )
+
+
+def _limits_broken(rules: Rules, served: Iterable[Person]) -> list[str]:
+    flows: dict[tuple[str, str, str], int] = defaultdict(int)
+    infused: dict[tuple[str], int] = defaultdict(int)
+    courses: dict[str, float] = defaultdict(float)
+    for person in served:
+        for (place, product, size), count in person.vials:
+            flows[place, person.panel, product] += size * count
+        mg = _infused_mg(rules, person)
+        infused[(person.panel,)] += mg
+        courses[person.panel] += -(-mg // max(person.course_mg, 1))
+    return limits_broken(rules, flows, infused, courses)
 
 
 def _priority_broken(rules: Rules, people: People, result: PatientResult) -> list[str]:
@@ -249,13 +231,15 @@ def _priority_broken(rules: Rules, people: People, result: PatientResult) -> lis
         switched = _switched(person for person in staged if person.stage <= stage)
         waiting = [person for person in staged if person.stage == stage and person.lacking_mg]
         pools = {person.panel: rules.pool_of(person.panel) for person in waiting}
+        # Within side limits only the checks of the limits and of the plan speak.
+        waiting = [person for person in waiting if not rules.limited(pools[person.panel])]
         could = sum(_could_use(rules, person, free[pools[person.panel]], switched) for person in waiting)
         if could:
             broken.append(f"{could} of {rule.name}")
     return broken
 
 
-def _could_use(rules: Rules, person: _Person, free: Mapping[tuple[str, int], int], switched: Mapping[str, int]) -> bool:
+def _could_use(rules: Rules, person: Person, free: Mapping[tuple[str, int], int], switched: Mapping[str, int]) -> bool:
     limit = rules.switch_limit
     room = person.lacking_mg if limit is None else limit[person.panel] - switched.get(person.panel, 0)
     own = [(size, n) for (p, size), n in free.items() if n and p == person.own and size <= person.lacking_mg]
@@ -267,7 +251,9 @@ def _could_use(rules: Rules, person: _Person, free: Mapping[tuple[str, int], int
     if person.own:
         others = [(size, n) for size, n in others if size <= room]
     if person.given_mg:
-        return bool(own or others)
+        # Where courses are reduced first, a part of one is what was wanted.
+        reduced = rules.tier.reduces_first and (person.grade or 1) in rules.tier.reduce_grades
+        return bool(own or others) and not reduced
     least = _least(rules, person.grade, person.due_mg)
     if sum(size * n for size, n in own + others) < least:
         return False
@@ -289,7 +275,7 @@ def _totals(vials: Iterable[tuple[int, int]], most: int, bits: int = 1) -> int:
 
 def _order_broken(people: People) -> list[str]:
     """Of patients alike in all but how long they have waited, those who come first get no less."""
-    groups: dict[tuple[object, ...], list[_Person]] = defaultdict(list)
+    groups: dict[tuple[object, ...], list[Person]] = defaultdict(list)
     for person in people.values():
         if person.funded:
             groups[person.alike].append(person)
@@ -311,13 +297,17 @@ def _reserve_broken(rules: Rules, people: People, result: PatientResult) -> list
     for pool, wanted in rules.reserve.items():
         if held[pool] >= wanted:
             continue
-        left = [(str(p), n) for (at, p, _, _), n in _batches(result.left).items() if at in rules.pools[pool]]
+        left = [
+            (str(p), n)
+            for (at, p, _, _), n in _batches(result.left).items()
+            if at in rules.pools[pool] and not rules.fenced(str(at), str(p))
+        ]
         left += [
             (v[1], n)
             for person in people.values()
             if person.stage > 0
             for v, n in person.vials
-            if v[0] in rules.pools[pool]
+            if v[0] in rules.pools[pool] and not rules.fenced(v[0], v[1])
         ]
         if any(n and "IV" in rules.routes[product] for product, n in left):
             broken.append(f"{pool} holds {held[pool]} mg of {wanted} mg though more was there")

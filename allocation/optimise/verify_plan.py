@@ -20,6 +20,7 @@ from collections import defaultdict
 from allocation.optimise.certificate import Check, check
 from allocation.optimise.plan import Plan
 from allocation.optimise.problem import Problem
+from allocation.optimise.verify_limits import Exchange, fence_broken, limits_broken
 from allocation.optimise.verify_optimum import Proof
 from allocation.optimise.verify_rules import Amounts, Rules, sums_of
 
@@ -44,16 +45,21 @@ def verify_plan(problem: Problem, plan: Plan) -> list[Check]:
             "plan: totals reported are the sums", _totals_broken(rules, plan, given, flows), "switched, moved, cells"
         ),
     ]
+    if problem.limits is not None:
+        checks.append(check("plan: side limits are kept", _limits_broken(rules, given, flows, held), "every limit"))
     if not all(item.ok for item in checks):
         return checks
     served, unfair, costly = [], [], []
     for pool in rules.pools:
-        proof = Proof(rules, pool, given, flows, held)
+        judge = Exchange if rules.limited(pool) else Proof
+        proof = judge(rules, pool, given, flows, held)
         served += proof.not_fully_served()
         unfair += proof.unfair()
         costly += proof.costly()
     partly = rules.switch_limit is not None and rules.tier.stock_reach != "panel"
     how = "no change can; with shared limits on switching, of changes of one kind" if partly else "no change can"
+    if any(rules.limited(pool) for pool in rules.pools):
+        how = "no single exchange can, side limits being kept,"
     checks.append(check("plan: each stage served as far as it can be", served, f"{how} serve it more"))
     checks.append(check("plan: shares are fair", unfair, f"{how} raise a lower share at the cost of a higher one"))
     checks.append(check("plan: fewest switches, then moves", costly, f"{how} lower them"))
@@ -111,6 +117,24 @@ def _switched(rules: Rules, given: Amounts) -> dict[str, int]:
 def _switch_broken(rules: Rules, given: Amounts) -> list[str]:
     limit = rules.switch_limit
     return [] if limit is None else [panel for panel, mg in _switched(rules, given).items() if mg > limit[panel]]
+
+
+def _limits_broken(rules: Rules, given: Amounts, flows: Amounts, held: Amounts) -> list[str]:
+    infused: dict[tuple[str], int] = defaultdict(int)
+    courses: dict[str, float] = defaultdict(float)
+    used: dict[str, dict[tuple[str, frozenset[int]], int]] = defaultdict(lambda: defaultdict(int))
+    for (class_id, product), mg in given.items():
+        item = rules.classes[class_id]
+        used[rules.pool_of(item.panel)][product, item.inside] += mg
+        if rules.infuses(item, product):
+            infused[(item.panel,)] += mg
+            courses[item.panel] += mg * item.courses / item.due_mg if item.due_mg else 0.0
+    for (pool, product), mg in held.items():
+        used[pool][product, frozenset()] += mg
+    broken = limits_broken(rules, flows, infused, courses)
+    for pool, places in rules.pools.items():
+        broken += fence_broken(rules, used[pool], places, f"in {pool}")
+    return broken
 
 
 def _reserve_broken(rules: Rules, held: Amounts) -> list[str]:

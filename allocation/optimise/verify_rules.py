@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 
 from allocation.optimise.problem import Problem
+from allocation.optimise.side_limits import Fence
 from allocation.rules import NATIONAL
 from allocation.rules.supply import Stage, Tier
 
-__all__ = ["Amounts", "DemandClass", "Rules", "stage_number", "sums_of"]
+__all__ = ["Amounts", "DemandClass", "Rules", "fences_of", "stage_number", "sums_of"]
 
 Amounts = Mapping[tuple[Any, ...], int]
 """Milligrams by the columns of a frame."""
@@ -31,6 +32,9 @@ class DemandClass:
     stage: int
     cell: tuple[object, ...]
     due_mg: int
+    route: str = ""
+    inside: frozenset[int] = frozenset()
+    courses: int = 0
 
 
 class Rules:
@@ -54,12 +58,43 @@ class Rules:
         due: dict[str, int] = defaultdict(int)
         for item in self.classes.values():
             due[item.panel] += item.due_mg
+        limits = problem.limits
+        self.fences: tuple[Fence, ...] = () if limits is None else limits.fences
         share = self.tier.switch_capacity
-        self.switch_limit = None if share is None else {panel: int(due[panel] * share) for panel in problem.panels}
+        limit = {} if share is None else {panel: int(due[panel] * share) for panel in problem.panels}
+        if limits is not None:
+            limit |= {panel: int(due[panel] * part) for panel, part in limits.switch_share.items()}
+            limit |= limits.switch_mg
+        self.switch_limit = self._all_panels(limit) if limit else None
+
+    def _all_panels(self, limit: Mapping[str, int]) -> dict[str, int]:
+        """Limits on switching, with more than there is for panels that have none."""
+        everything = sum(self.stock.values())
+        return {panel: limit.get(panel, everything) for panel in self.problem.panels}
+
+    def limited(self, pool: str) -> bool:
+        """Whether side limits other than on switching hold in a pool."""
+        limits, places = self.problem.limits, self.pools[pool]
+        if limits is None:
+            return False
+        apart = [*limits.into_mg, *limits.out_of_mg] if len(places) > 1 else []
+        fenced = [place for fence in limits.fences for place in fence.mg]
+        return bool(set(places) & {*apart, *fenced, *limits.infused_mg, *limits.infused_courses})
+
+    def fenced(self, place: str, product: str) -> bool:
+        """Whether some of a product at a place lies inside a fence."""
+        return any(fence.product == product and fence.mg.get(place) for fence in self.fences)
+
+    def infuses(self, item: DemandClass, product: str) -> bool:
+        """Whether a product for a class goes into a vein."""
+        routes = self.routes[product]
+        return "IV" in routes and (item.route == "IV" or item.route not in routes)
 
     def _class(self, line: Mapping[Any, Any]) -> DemandClass:
         grade, panel, own = int(line["grade"]), line["panel"], line["product"]
-        stage = stage_number(self.tier, grade, emergency=bool(line["emergency"]))
+        own_stage = line.get("stage")
+        by_tier = stage_number(self.tier, grade, emergency=bool(line["emergency"]))
+        stage = by_tier if own_stage is None else int(own_stage)
         fair = self.tier.stage[stage].fair_between if stage >= 0 else "panels"
         return DemandClass(
             id=int(line["class_id"]),
@@ -70,6 +105,9 @@ class Rules:
             stage=stage,
             cell=(stage, panel) if fair == "panels" else (stage, panel, line["class_id"]),
             due_mg=int(line["due_mg"]),
+            route=line["route"],
+            inside=fences_of(line.get("fences", "")),
+            courses=int(line.get("courses", 0)),
         )
 
     def allowed(self, route: str, own: str, *, locked: bool) -> frozenset[str]:
@@ -88,6 +126,11 @@ class Rules:
     def in_reach(self, location: str, panel: str) -> bool:
         """Whether stock at a place may serve a panel's patients."""
         return location in self.pools[self.pool_of(panel)]
+
+
+def fences_of(text: str) -> frozenset[int]:
+    """Numbers of the fences that a class or patient is inside."""
+    return frozenset(int(number) for number in text.split())
 
 
 def stage_number(tier: Tier, grade: int, *, emergency: bool) -> int:

@@ -16,6 +16,7 @@ __all__ = [
     "fill_by_panel",
     "flow_table",
     "reason_table",
+    "served_and_short",
     "shadow_table",
     "status_by_grade",
 ]
@@ -47,6 +48,15 @@ def fill_by_panel(run: AllocationRun) -> pd.DataFrame:
     return frame.sort_values(["panel", "grade"], ascending=[True, False], ignore_index=True)
 
 
+def served_and_short(run: AllocationRun, keys: list[str]) -> pd.DataFrame:
+    """By ``keys``: patients who are due and funded and get something (``served``), or less than all (``short``)."""
+    funded = run.patients[run.patients["status"] != "not_funded"]
+    rows = funded[keys].assign(
+        served=(funded["given_g"] > 0).astype("int64"), short=(funded["status"] != "treated").astype("int64")
+    )
+    return rows.groupby(keys)[["served", "short"]].sum().reset_index()
+
+
 def status_by_grade(run: AllocationRun) -> pd.DataFrame:
     """By grade, 4 first: patients, and how many of them are in each status."""
     counts = pd.crosstab(run.patients["grade"].astype(int), run.patients["status"])
@@ -57,15 +67,28 @@ def status_by_grade(run: AllocationRun) -> pd.DataFrame:
 
 
 def flow_table(run: AllocationRun) -> pd.DataFrame:
-    """Grams between places, the largest first: from, to, product, grams, whether moved, and patients served by it."""
+    """Grams between places, the largest first: from, to, product, grams, whether moved, and patients served by it.
+
+    ``patients`` had their whole course of it; ``most`` adds those who had a course of several parts, some of them from
+    the place and some of the product.
+    """
     keys = ["from_location", "panel", "product"]
     flows = run.flows.groupby(keys)["grams"].sum().reset_index()
     served = run.patients[run.patients["given_g"] > 0].groupby(keys).size().rename("patients").reset_index()
-    flows = flows.merge(served, on=keys, how="left").fillna({"patients": 0})
+    flows = flows.merge(served, on=keys, how="left").merge(_most_served(run), on=keys, how="left")
+    flows = flows.fillna({"patients": 0, "most": 0})
     flows["moved"] = flows["from_location"] != flows["panel"]
     flows["between"] = ["national stock" if place == NATIONAL else place for place in flows["from_location"]]
     flows = flows[flows["grams"] > 0]
     return flows.sort_values(["grams", *keys], ascending=[False, True, True, True], ignore_index=True)
+
+
+def _most_served(run: AllocationRun) -> pd.DataFrame:
+    """By place, panel and product: patients who had something from there and something of it."""
+    rows = run.patients.loc[run.patients["given_g"] > 0, ["from_location", "panel", "product"]]
+    for name in ("from_location", "product"):
+        rows = rows.assign(**{name: rows[name].str.split("+")}).explode(name)
+    return rows.groupby(["from_location", "panel", "product"]).size().rename("most").reset_index()
 
 
 def reason_table(run: AllocationRun) -> pd.DataFrame:

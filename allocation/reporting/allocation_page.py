@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
-from allocation.reporting import allocation_measures as measures
 from allocation.reporting import charts_groups
+from allocation.reporting.allocation_facts import AllocationFacts, allocation_facts, option_of
 from allocation.reporting.allocation_proof import (
     flow_section,
     limits_section,
@@ -17,11 +18,12 @@ from allocation.reporting.allocation_proof import (
     status_name,
 )
 from allocation.reporting.blocks import Chart, Column, Page, Section, chart, table
-from allocation.reporting.disclosure import HIDDEN, is_hidden, is_national, protect, shown
+from allocation.reporting.disclosure import HIDDEN, is_hidden, shown
 from allocation.reporting.frames import lowest, records
 from allocation.reporting.headlines import allocation_sentences
 from allocation.reporting.load import AllocationRun
-from allocation.reporting.shared_parts import manifest_section
+from allocation.reporting.savings_section import savings_section
+from allocation.reporting.shared_parts import assumptions_section, manifest_section
 from allocation.reporting.style import LEAD
 from allocation.reporting.words import (
     count,
@@ -33,11 +35,12 @@ from allocation.reporting.words import (
     whole_percent,
     words_of,
 )
+from allocation.rules.rests_on import EVERY_ENTRY
 
-__all__ = ["allocation_headlines", "allocation_page"]
+__all__ = ["allocation_headlines", "allocation_page", "allocation_title", "head_facts", "sentences"]
 
 
-def allocation_page(run: AllocationRun, *, share: bool) -> Page:
+def allocation_page(run: AllocationRun, *, share: bool, savings: pd.DataFrame | None = None) -> Page:
     """Everything the page of an allocation says, in order.
 
     Parameters
@@ -46,26 +49,27 @@ def allocation_page(run: AllocationRun, *, share: bool) -> Page:
         From :func:`~allocation.reporting.load.load_run`.
     share
         Whether small counts must be hidden.
+    savings
+        What stewardship could free, patient by patient, where the cohort is at hand.
     """
-    national = is_national(run.panels["panel"])
-    grades = _grams(measures.fill_by_grade(run), share=share, national=national)
-    panels = _grams(measures.fill_by_panel(run), share=share, national=False)
-    statuses, everybody = _statuses(measures.status_by_grade(run), share=share, national=national)
-    tier = _option(run, "tier")
+    facts = allocation_facts(run, share=share)
+    freed = () if savings is None else (savings_section(savings, share=share),)
     return Page(
-        title=f"Allocation at tier {tier}" if tier else "Allocation",
+        title=allocation_title(run),
         kind="One allocation of the stock there is",
         about=str(run.result.get("description", "")),
-        facts=_facts(run, everybody),
-        headlines=allocation_sentences(grades, everybody, lowest_panel=_lowest_panel(panels)),
-        lead=_grade_chart(grades),
+        facts=head_facts(facts),
+        headlines=sentences(facts),
+        lead=_grade_chart(facts.grades),
         sections=(
-            _people_section(statuses),
-            _panel_section(panels),
+            _people_section(facts.statuses),
+            _panel_section(facts.panels),
             flow_section(run, share=share),
             reason_section(run, share=share),
-            shadow_section(run, panels),
+            shadow_section(run, facts.panels),
+            *freed,
             proof_section(run, share=share),
+            _assumption_section(run, share=share),
             limits_section(),
             manifest_section(run.manifest, shared=share, changed=run.changed),
         ),
@@ -74,74 +78,46 @@ def allocation_page(run: AllocationRun, *, share: bool) -> Page:
     )
 
 
-def allocation_headlines(run: AllocationRun) -> tuple[str, ...]:
+def _assumption_section(run: AllocationRun, *, share: bool) -> Section:
+    """What the rulebook's entries in use leave open, and how it was ruled."""
+    found = [item for item in run.result.get("assumptions") or [] if isinstance(item, Mapping)]
+    # A ruling on one rare condition says that somebody of the cohort has it.
+    told = [item for item in found if not share or item.get("entries") == EVERY_ENTRY]
+    section = assumptions_section(told, (), ())
+    words = ["These are rulings on what the rulebook leaves open, of the entries that the cohort uses."] if told else []
+    if len(told) < len(found):
+        words.append("Rulings on single conditions are left out of a page that is shared.")
+    return replace(section, words=(*words, *section.words))
+
+
+def allocation_headlines(run: AllocationRun, *, share: bool = False) -> tuple[str, ...]:
     """The sentences that the page opens with, without drawing the page."""
-    national = is_national(run.panels["panel"])
-    grades = _grams(measures.fill_by_grade(run), share=False, national=national)
-    panels = _grams(measures.fill_by_panel(run), share=False, national=False)
-    _, everybody = _statuses(measures.status_by_grade(run), share=False, national=national)
-    return allocation_sentences(grades, everybody, lowest_panel=_lowest_panel(panels))
+    return sentences(allocation_facts(run, share=share))
 
 
-def _option(run: AllocationRun, key: str) -> str:
-    """A setting of the run, from the result or else from the manifest."""
-    options = run.manifest.get("options", {})
-    for place in (run.result, options if isinstance(options, Mapping) else {}):
-        value = place.get(key)
-        if value is not None and not isinstance(value, Mapping | list):
-            return str(value)
-    return ""
+def allocation_title(run: AllocationRun) -> str:
+    """What the page and the workbook are called."""
+    tier = option_of(run, "tier")
+    return f"Allocation at tier {tier}" if tier else "Allocation"
 
 
-def _facts(run: AllocationRun, everybody: pd.DataFrame) -> tuple[tuple[str, str], ...]:
-    facts = [
-        ("Tier", _option(run, "tier")),
-        ("As of", _option(run, "as_of")),
-        ("Weeks", _option(run, "weeks")),
-        ("Policy", words_of(_option(run, "policy"))),
-        ("Patients", count(everybody["patients"].iloc[0])),
+def sentences(facts: AllocationFacts) -> tuple[str, ...]:
+    """The answer, from measures already worked out."""
+    return allocation_sentences(facts.grades, facts.everybody, lowest_panel=facts.lowest_panel)
+
+
+def head_facts(facts: AllocationFacts) -> tuple[tuple[str, str], ...]:
+    """What the run was, as names and values: tier, day, weeks, policy, patients and panels."""
+    run = facts.run
+    pairs = [
+        ("Tier", option_of(run, "tier")),
+        ("As of", option_of(run, "as_of")),
+        ("Weeks", option_of(run, "weeks")),
+        ("Policy", words_of(option_of(run, "policy"))),
+        ("Patients", count(facts.everybody["patients"].iloc[0])),
         ("Panels", number(run.panels["panel"].nunique(), 0)),
     ]
-    return tuple((name, value) for name, value in facts if value)
-
-
-def _grams(frame: pd.DataFrame, *, share: bool, national: bool) -> pd.DataFrame:
-    if not share:
-        return frame
-    names = ("due_g", "planned_g", "given_g", "unmet_g")
-    result = protect(
-        frame,
-        counts=("patients",),
-        grams=dict.fromkeys(names, ("patients",)),
-        resting={"fill_rate": ("patients",), "planned_rate": ("patients",)},
-        national=national,
-    )
-    unknown = (frame["patients"] == 0) & (frame["due_g"] > 0)
-    result.loc[unknown, [*names, "fill_rate", "planned_rate"]] = HIDDEN
-    return result
-
-
-def _statuses(frame: pd.DataFrame, *, share: bool, national: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Statuses by grade with their shares, and the same for everybody in one row, as they may be shown."""
-    names = [name for name in frame.columns if name not in ("grade", "patients")]
-    total = frame[["patients", *names]].sum().to_frame().T.astype("float64")
-    frame = frame.astype(dict.fromkeys(("patients", *names), "float64"))
-    shares = {f"{name}_share": (name, "patients") for name in names}
-    for name, (part, base) in shares.items():
-        frame[name] = frame[part] / frame[base].where(frame[base] > 0)
-    if share:
-        frame = protect(frame, counts=("patients", *names), shares=shares, national=national)
-        hidden = any(is_hidden(value) for name in ("patients", *names) for value in frame[name])
-        total = protect(total, counts=("patients", *names), national=national and not hidden)
-    return frame, total
-
-
-def _lowest_panel(panels: pd.DataFrame) -> tuple[str, float | str] | None:
-    four = panels[panels["grade"] == 4]
-    numbers = shown(four, "fill_rate").dropna()
-    if len(numbers) < 2 or numbers.max() - numbers.min() < 1e-9:
-        return None
-    return str(lowest(four, shown(four, "fill_rate"))["panel_name"]), float(numbers.min())
+    return tuple((name, value) for name, value in pairs if value)
 
 
 def _grade_chart(grades: pd.DataFrame) -> Chart:

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from allocation.reporting import allocation_measures as measures
-from allocation.reporting.blocks import Column, Section, Table, rows_of_mapping, table
+from allocation.reporting import charts_flows
+from allocation.reporting.blocks import Chart, Column, Section, Table, chart, rows_of_mapping, table
 from allocation.reporting.disclosure import HIDDEN, is_hidden, protect, shown
 from allocation.reporting.frames import records
 from allocation.reporting.load import AllocationRun
@@ -21,10 +22,15 @@ __all__ = [
     "proof_section",
     "reason_section",
     "shadow_section",
+    "shared_flows",
+    "shared_reasons",
+    "shown_prices",
     "status_name",
 ]
 
 _MOST_ROWS = 25
+_FEW = 7
+_NAMED = 3
 _SHARED_RESULT = ("status", "tier", "policy", "as_of", "weeks", "solver", "seconds", "sol_status")
 _STATUS_WORDS = {
     "treated": "Treated in full",
@@ -51,34 +57,92 @@ def flow_section(run: AllocationRun, *, share: bool) -> Section:
     words = [f"{grams(moved['grams'].sum())} of {grams(total)} come from another place than the patient's own panel."]
     if share:
         words = []
-        unknown = (moved["patients"] == 0) & (moved["grams"] > 0)
-        moved = protect(moved, counts=("patients",), grams={"grams": ("patients",)})
-        moved.loc[unknown, ["grams", "patients"]] = HIDDEN
-        moved = moved.assign(_order=-shown(moved, "grams").fillna(0.0)).sort_values(
-            ["_order", "from_location", "panel", "product"], ignore_index=True
+        moved = shared_flows(moved)
+        seen = ~moved["grams"].map(is_hidden).astype(bool)
+        left_out = int((~seen).sum())
+        if left_out:
+            words.append("Flows that rest on few patients, or on an unknown number of them, are left out.")
+        moved = moved[seen]
+        if moved.empty:
+            return Section(key="flows-section", title=title, words=tuple(words))
+    else:
+        moved = moved.assign(
+            patients=[_range(low, high) for low, high in zip(moved["patients"], moved["most"], strict=True)]
         )
+    drawn = _flow_chart(frame[frame["moved"]], share=share)
     columns = [
         Column("between", "From"),
         Column("panel", "To panel"),
         Column("product", "Product"),
         Column("grams", "Grams", whole),
-        Column("patients", "Patients served by it", count, counts_people=True),
+        Column("patients", "Patients served by it", count if share else str, counts_people=True),
     ]
     note = f"The {_MOST_ROWS} largest of {len(moved)}; flows.csv has all." if len(moved) > _MOST_ROWS else ""
     made = table(
         moved.head(_MOST_ROWS), columns, key="flows", caption="Stock moved to other places", note=note, heads=3
     )
-    return Section(key="flows-section", title=title, words=tuple(words), parts=(made,))
+    parts = (made,) if drawn is None else (drawn, made)
+    return Section(key="flows-section", title=title, words=tuple(words), parts=parts)
+
+
+def _range(low: float, high: float) -> str:
+    """How many were served by a flow: a course of several parts may or may not be among them."""
+    return f"{low:.0f}" if high <= low else f"{low:.0f} to {high:.0f}"
+
+
+def _flow_chart(moved: pd.DataFrame, *, share: bool) -> Chart | None:
+    """Grams between each two places, all products together; None where none may be shown."""
+    few = moved["patients"].between(0, _FEW) if share else pd.Series(data=False, index=moved.index)
+    pairs = (
+        moved.assign(few=few)
+        .groupby(["between", "panel"], sort=True)
+        .agg(grams=("grams", "sum"), patients=("patients", "sum"), few=("few", "any"))
+        .reset_index()
+    )
+    all_pairs = len(pairs)
+    if share:
+        # A pair less its products that are shown would give the one that is hidden.
+        pairs = protect(pairs[~pairs["few"]], counts=("patients",), grams={"grams": ("patients",)})
+        pairs = pairs[~pairs["grams"].map(is_hidden).astype(bool)]
+    if pairs.empty:
+        return None
+    pairs = pairs.assign(_order=-shown(pairs, "grams")).sort_values(["_order", "between", "panel"], ignore_index=True)
+    pairs["label"] = [grams(value) for value in pairs["grams"]]
+    first = records(pairs)[0]
+    finding = f"Most goes from {first['between']} to {first['panel']}: {first['label']}"
+    columns = [Column("between", "From"), Column("panel", "To panel"), Column("grams", "Grams", whole)]
+    number_shown = min(len(pairs), charts_flows.MOST_FLOWS)
+    caption = f"Grams moved between two places, all products together; the {number_shown} largest of {all_pairs}."
+    if share:
+        caption = "Grams moved between two places, where enough patients stand behind them to be shown."
+    return chart(
+        lambda size: charts_flows.flows(pairs, size=size),
+        key="flows-chart",
+        finding=finding,
+        description="; ".join(
+            f"from {row['between']} to {row['panel']} {row['label']}" for row in records(pairs.head(number_shown))
+        )
+        + ".",
+        caption=caption,
+        data=table(pairs, columns, key="flows-pairs", caption="Grams between places", heads=2),
+    )
+
+
+def shared_flows(moved: pd.DataFrame) -> pd.DataFrame:
+    """What is moved, as it may be shared: hidden where few or nobody counted stand behind it, and ordered as shown."""
+    unknown = (moved["patients"] == 0) & (moved["grams"] > 0)
+    moved = protect(moved, counts=("patients",), grams={"grams": ("patients",)})
+    moved.loc[unknown, ["grams", "patients"]] = HIDDEN
+    return moved.assign(_order=-shown(moved, "grams").fillna(0.0)).sort_values(
+        ["_order", "from_location", "panel", "product"], ignore_index=True
+    )
 
 
 def reason_section(run: AllocationRun, *, share: bool) -> Section:
     """How many patients were given each reason."""
     frame = measures.reason_table(run)
     if share:
-        frame = frame.assign(patients=frame["patients"].astype("float64"))
-        frame = protect(frame, counts=("patients",))
-        # Rare reasons go together, or their words would tell what the number must not.
-        frame = frame[[not is_hidden(value) for value in frame["patients"]]]
+        frame = shared_reasons(frame)
     frame = frame.assign(status=[status_name(status) for status in frame["status"]])
     columns = [
         Column("status", "Status"),
@@ -94,22 +158,36 @@ def reason_section(run: AllocationRun, *, share: bool) -> Section:
     return Section(key="reasons-section", title="Why", parts=(made,))
 
 
-def shadow_section(run: AllocationRun, panels: pd.DataFrame) -> Section:
-    """What one more kilogram would buy, and for whom."""
-    title = "What one more kilogram would buy"
+def shared_reasons(frame: pd.DataFrame) -> pd.DataFrame:
+    """Reasons as they may be shared. Rare ones go together, or their words would tell what the number must not."""
+    frame = protect(frame.assign(patients=frame["patients"].astype("float64")), counts=("patients",))
+    return frame[~frame["patients"].map(is_hidden).astype(bool)]
+
+
+def shown_prices(run: AllocationRun, panels: pd.DataFrame) -> pd.DataFrame:
+    """Shadow prices with names, without those of a panel and grade whose patients are hidden in ``panels``."""
     frame = measures.shadow_table(run)
     hidden = {(row["panel"], row["grade"]) for row in records(panels) if is_hidden(row["patients"])}
-    frame = frame[[(row["panel"], row["grade"]) not in hidden for row in records(frame)]]
-    if frame.empty:
-        words = ("One more kilogram would buy nothing that can be shown: stock is not what binds.",)
-        return Section(key="shadow-section", title=title, words=words)
-    frame = frame.assign(
+    kept = [(row["panel"], row["grade"]) not in hidden for row in records(frame)]
+    frame = frame[pd.Series(kept, index=frame.index, dtype=bool)]
+    return frame.assign(
         panel_name=[panel_name(code) for code in frame["panel"]],
         grade_name=[grade_name(int(grade)) for grade in frame["grade"]],
     )
+
+
+def shadow_section(run: AllocationRun, panels: pd.DataFrame) -> Section:
+    """What one more kilogram would buy, and for whom."""
+    title = "What one more kilogram would buy"
+    frame = shown_prices(run, panels)
+    if frame.empty:
+        words = ("One more kilogram would buy nothing that can be shown: stock is not what binds.",)
+        return Section(key="shadow-section", title=title, words=words)
+    keys = ["grade", "grams_per_kg", "panel", "panel_name", "grade_name"]
+    frame = frame.groupby(keys, sort=False)["product"].agg(_products).reset_index()
     columns = [
         Column("panel_name", "Panel", roomy=True),
-        Column("product", "Product"),
+        Column("product", "Products", roomy=True),
         Column("grade_name", "Grade that gains"),
         Column("grams_per_kg", "Grams given for 1 kg more", whole),
     ]
@@ -119,6 +197,12 @@ def shadow_section(run: AllocationRun, panels: pd.DataFrame) -> Section:
     )
     words = ("Of one more kilogram of a product at a panel, the grams that would reach patients of a grade.",)
     return Section(key="shadow-section", title=title, words=words, parts=(made,))
+
+
+def _products(names: pd.Series[str]) -> str:
+    """Products with the same worth: by name while they are few."""
+    found = list(dict.fromkeys(names))
+    return ", ".join(found) if len(found) <= _NAMED else f"each of {len(found)} products"
 
 
 def proof_section(run: AllocationRun, *, share: bool) -> Section:

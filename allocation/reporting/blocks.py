@@ -100,7 +100,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A whole page before it is HTML."""
+    """A whole page before it is HTML.
+
+    ``stale`` says what has changed since the run, beyond its own files; ``layout`` is a class of the style sheet.
+    """
 
     title: str
     kind: str
@@ -111,6 +114,8 @@ class Page:
     sections: tuple[Section, ...]
     shared: bool
     changed: tuple[str, ...] = field(default=())
+    stale: tuple[str, ...] = field(default=())
+    layout: str = ""
 
 
 def table(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["MOST_PANELS", "bars", "heat", "statuses"]
+__all__ = ["MOST_PANELS", "bars", "heat", "names_beside", "statuses"]
 
 MOST_PANELS = 40
 """Panels a heat map can hold and still be read."""
@@ -161,7 +161,7 @@ def bars(
     axes.set_xticks([])
     axes.set_yticks([])
     if not size.narrow:
-        _names_beside(axes, titles, size=size)
+        names_beside(axes, titles, size=size)
     _bare(axes)
     axes.axvline(0, color="#8A8A8A", linewidth=1)
     return figure
@@ -214,7 +214,7 @@ def statuses(
     return figure
 
 
-def _names_beside(axes: Axes, titles: list[str], *, size: Size) -> None:
+def names_beside(axes: Axes, titles: list[str], *, size: Size) -> None:
     """Names to the left of their rows, a text for each line: lines of one text would shift in a reader's font."""
     gap = -0.06 / (axes.get_position().width * size.width_in)
     transform = axes.get_yaxis_transform()

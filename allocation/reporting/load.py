@@ -14,7 +14,7 @@ import pandas as pd
 from allocation.errors import Fault, InputError
 from allocation.records import sha256_of
 
-__all__ = ["AllocationRun", "SimulationRun", "changed_outputs", "load_run"]
+__all__ = ["AllocationRun", "SimulationRun", "StudyRun", "changed_outputs", "load_run"]
 
 _GRAMS = ("due_g", "issued_g", "deferred_g", "unmet_g", "expired_g", "moved_g", "switched_g")
 _WEEKS = ("replication", "week", "panel", "grade", *_GRAMS)
@@ -31,10 +31,28 @@ _AFFECTED = (
     "deferred_g_weeks",
     "unmet_g",
 )
+_STOCK_OUTS = ("replication", "product", "first_panel_week", "first_week", "panel_weeks")
 _PATIENTS = ("patient_id", "panel", "grade", "due_g", "given_g", "status", "product", "from_location", "reason")
 _PANELS = ("panel", "grade", "patients", "due_g", "planned_g", "given_g", "unmet_g", "fill_rate")
 _FLOWS = ("from_location", "panel", "product", "grams")
 _SHADOW = ("panel", "product", "grade", "grams_per_kg")
+_COHORT = (
+    *("panel", "grade", "patients", "patients_due", "reviews_overdue", "overdue_due"),
+    *("overdue_due_g", "overdue_given_g"),
+)
+_SHELVES = ("location", "stock_g", "weekly_g", "cover_weeks")
+_PAIRED = ("policy", "against", "label", "unit", "clear")
+_STUDIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "comparison": {
+        "differences": (*_PAIRED, "outcome"),
+        "by_grade": (*_PAIRED, "measure"),
+        "by_panel": (*_PAIRED, "measure", "panel"),
+        "levels": ("policy", "group", "key", "measure", "label", "unit"),
+    },
+    "breaking_point": {"breaking_points": ("status",), "tried": ()},
+    "sensitivity": {"sensitivity": ("outcome", "key", "end")},
+}
+"""Tables of each kind of study, and which of their columns hold text; all others hold numbers."""
 _BATCH_ROWS = 1 << 20
 
 
@@ -55,6 +73,8 @@ class SimulationRun:
         weeks and ``deferred_end_g`` the backlog of the last week.
     national, outcomes, affected
         The files of the same names.
+    stock_outs
+        The file of that name; None in a run that is older.
     """
 
     summary: Mapping[str, Any]
@@ -65,6 +85,7 @@ class SimulationRun:
     national: pd.DataFrame
     outcomes: pd.DataFrame
     affected: pd.DataFrame
+    stock_outs: pd.DataFrame | None = None
 
     @property
     def replications(self) -> tuple[int, ...]:
@@ -74,7 +95,10 @@ class SimulationRun:
 
 @dataclass(frozen=True, slots=True)
 class AllocationRun:
-    """What one allocation left in its folder. ``patients`` is read to be counted and never shown row by row."""
+    """What one allocation left in its folder. ``patients`` is shown row by row on a panel's internal page only.
+
+    ``cohort`` and ``shelves`` are its ``panel_cohort.csv`` and ``panel_stock.csv``; None in a run that is older.
+    """
 
     result: Mapping[str, Any]
     manifest: Mapping[str, Any]
@@ -83,9 +107,25 @@ class AllocationRun:
     panels: pd.DataFrame
     flows: pd.DataFrame
     shadow_prices: pd.DataFrame
+    cohort: pd.DataFrame | None = None
+    shelves: pd.DataFrame | None = None
 
 
-def load_run(folder: Path) -> SimulationRun | AllocationRun:
+@dataclass(frozen=True, slots=True)
+class StudyRun:
+    """What a study of a scenario left in its folder: a comparison, a breaking point or a sensitivity analysis.
+
+    ``tables`` holds its tables by the name of their file, without the ending.
+    """
+
+    kind: str
+    summary: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+    changed: tuple[str, ...]
+    tables: Mapping[str, pd.DataFrame]
+
+
+def load_run(folder: Path) -> SimulationRun | AllocationRun | StudyRun:
     """The run in a folder.
 
     Parameters
@@ -100,20 +140,19 @@ def load_run(folder: Path) -> SimulationRun | AllocationRun:
     """
     if not folder.is_dir():
         raise InputError(Fault(str(folder), "the folder of a run", remedy="Give the folder named by --out."))
-    for name, kind in (("summary.json", "simulation"), ("result.json", "allocation")):
+    for name, kinds in (("summary.json", ("simulation", *_STUDIES)), ("result.json", ("allocation",))):
         path = folder / name
         if path.is_file():
             head = _json(path)
-            if head.get("kind") != kind:
-                raise InputError(Fault(str(path), f"{kind!r}", column="kind", value=str(head.get("kind", ""))))
+            kind = str(head.get("kind", ""))
+            if kind not in kinds:
+                raise InputError(Fault(str(path), f"one of {', '.join(kinds)}", column="kind", value=kind))
+            if kind in _STUDIES:
+                return _study(folder, head, kind)
             return _simulation(folder, head) if kind == "simulation" else _allocation(folder, head)
-    raise InputError(
-        Fault(
-            str(folder),
-            "summary.json of a simulation or result.json of an allocation",
-            remedy="Give a folder written by igalloc simulate or igalloc allocate.",
-        )
-    )
+    remedy = "Give the folder that igalloc simulate, allocate, compare, breaking-point, sensitivity or forecast wrote."
+    expected = "the folder of a run, with summary.json, result.json or a manifest that says forecast"
+    raise InputError(Fault(str(folder), expected, remedy=remedy))
 
 
 def changed_outputs(folder: Path, manifest: Mapping[str, Any]) -> tuple[str, ...]:
@@ -152,6 +191,7 @@ def _simulation(folder: Path, summary: dict[str, Any]) -> SimulationRun:
         national=national,
         outcomes=_parquet(folder / "outcomes.parquet", ()),
         affected=_parquet(folder / "affected.parquet", _AFFECTED),
+        stock_outs=_parquet(outs, _STOCK_OUTS) if (outs := folder / "stock_outs.parquet").is_file() else None,
     )
 
 
@@ -165,7 +205,29 @@ def _allocation(folder: Path, result: dict[str, Any]) -> AllocationRun:
         panels=_csv(folder / "panels.csv", _PANELS, _PANELS[2:]),
         flows=_csv(folder / "flows.csv", _FLOWS, ("grams",)),
         shadow_prices=_csv(folder / "shadow_prices.csv", _SHADOW, ("grams_per_kg",)),
+        cohort=_if_there(folder / "panel_cohort.csv", _COHORT, _COHORT[2:]),
+        shelves=_if_there(folder / "panel_stock.csv", _SHELVES, _SHELVES[1:]),
     )
+
+
+def _if_there(path: Path, wanted: tuple[str, ...], numeric: tuple[str, ...]) -> pd.DataFrame | None:
+    return _csv(path, wanted, numeric) if path.is_file() else None
+
+
+def _study(folder: Path, summary: dict[str, Any], kind: str) -> StudyRun:
+    _keys(folder / "summary.json", summary, ("title", "scenario", "weeks", "replications", "cohort", "seed"))
+    manifest = _json(folder / "manifest.json")
+    tables = {name: _study_table(folder / f"{name}.csv", texts) for name, texts in _STUDIES[kind].items()}
+    return StudyRun(kind, summary, manifest, changed_outputs(folder, manifest), tables)
+
+
+def _study_table(path: Path, texts: tuple[str, ...]) -> pd.DataFrame:
+    frame = _csv(path, (), ())
+    numbers = tuple(str(name) for name in frame.columns if name not in texts)
+    faults = _to_numbers(path, frame, numbers)
+    if faults:
+        raise InputError(faults)
+    return frame
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -214,14 +276,7 @@ def _csv(path: Path, wanted: tuple[str, ...], numeric: tuple[str, ...]) -> pd.Da
     except (ValueError, pd.errors.ParserError) as error:
         raise InputError(Fault(str(path), "a CSV file in UTF-8", remedy=f"The reader says: {error}.")) from None
     _columns(path, frame.columns, wanted)
-    faults: list[Fault] = []
-    for name in numeric:
-        values = pd.to_numeric(frame[name].replace("", "nan"), errors="coerce")
-        bad = np.flatnonzero(values.isna() & frame[name].ne(""))[:1].tolist()
-        faults.extend(
-            Fault(str(path), "a number", row=row + 2, column=name, value=str(frame[name].iloc[row])) for row in bad
-        )
-        frame[name] = values
+    faults = _to_numbers(path, frame, numeric)
     if "grade" in wanted:
         grades = pd.to_numeric(frame["grade"].replace("", "0"), errors="coerce")
         for row in np.flatnonzero(~grades.isin((0, 1, 2, 3, 4)))[:1]:
@@ -234,6 +289,19 @@ def _csv(path: Path, wanted: tuple[str, ...], numeric: tuple[str, ...]) -> pd.Da
     if faults:
         raise InputError(faults)
     return frame
+
+
+def _to_numbers(path: Path, frame: pd.DataFrame, names: Iterable[str]) -> list[Fault]:
+    """Make columns of text numbers, NaN for blanks; the first cell of each that is no number is a fault."""
+    faults: list[Fault] = []
+    for name in names:
+        values = pd.to_numeric(frame[name].replace("", "nan"), errors="coerce")
+        bad = np.flatnonzero(values.isna() & frame[name].ne(""))[:1].tolist()
+        faults.extend(
+            Fault(str(path), "a number", row=row + 2, column=name, value=str(frame[name].iloc[row])) for row in bad
+        )
+        frame[name] = values
+    return faults
 
 
 def _weeks(path: Path, *, last_week: int) -> tuple[pd.DataFrame, pd.DataFrame]:

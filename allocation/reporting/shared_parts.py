@@ -11,7 +11,15 @@ from allocation.reporting.blocks import Column, Section, Table, rows_of_mapping,
 from allocation.reporting.disclosure import protect, shared_count
 from allocation.reporting.words import count, words_of
 
-__all__ = ["CONFIDENCE", "assumptions_section", "cohort_table", "manifest_section", "named", "without_small_counts"]
+__all__ = [
+    "CONFIDENCE",
+    "assumptions_section",
+    "cohort_frame",
+    "cohort_table",
+    "manifest_section",
+    "named",
+    "without_small_counts",
+]
 
 CONFIDENCE = {
     "F": "read in a public source",
@@ -95,6 +103,15 @@ def _source(value: object) -> str:
 
 def cohort_table(cohort: Mapping[str, Any], *, shared: bool, national: bool) -> Table | None:
     """Whom the run took from the cohort, whom it left out and why; None where it says no more than one number."""
+    frame = cohort_frame(cohort, shared=shared, national=national)
+    if frame is None:
+        return None
+    columns = [Column("name", "In the cohort"), Column("people", "Patients", count, counts_people=True)]
+    return table(frame, columns, key="cohort", caption="Patients of the cohort, and what became of them in the run")
+
+
+def cohort_frame(cohort: Mapping[str, Any], *, shared: bool, national: bool) -> pd.DataFrame | None:
+    """Groups of the cohort by ``name`` and ``people``; None where there is no more than one number."""
     counts = {
         key: float(value)
         for key, value in cohort.items()
@@ -105,8 +122,7 @@ def cohort_table(cohort: Mapping[str, Any], *, shared: bool, national: bool) -> 
     frame = pd.DataFrame({"name": [words_of(key) for key in counts], "people": list(counts.values())})
     if shared:
         frame = protect(frame, counts=("people",), national=national)
-    columns = [Column("name", "In the cohort"), Column("people", "Patients", count, counts_people=True)]
-    return table(frame, columns, key="cohort", caption="Patients of the cohort, and what became of them in the run")
+    return frame
 
 
 def manifest_section(

@@ -14,14 +14,15 @@ from allocation.reporting.load import SimulationRun
 from allocation.reporting.shared_parts import assumptions_section, cohort_table, manifest_section
 from allocation.reporting.simulation_facts import Facts, facts_of, summary_list
 from allocation.reporting.simulation_groups import indication_section, outcome_section, panel_section
+from allocation.reporting.simulation_more import more_sections
 from allocation.reporting.style import LEAD
 from allocation.reporting.words import count, days, grade_name, kilograms, number, percent, plural, whole, whole_percent
 
-__all__ = ["simulation_headlines", "simulation_page"]
+__all__ = ["LIMITS", "head_facts", "sentences", "simulation_headlines", "simulation_page"]
 
 _BAND_COLUMNS = (("p05", "5%"), ("p25", "25%"), ("median", "Median"), ("p75", "75%"), ("p95", "95%"))
 _BAND_NOTE = "Columns headed by a percentage are quantiles over replications."
-_LIMITS = (
+LIMITS = (
     (
         "Bands show what luck does to this scenario. They do not show how wrong its assumptions may be; for that, vary "
         "the assumptions and compare runs."
@@ -56,8 +57,8 @@ def simulation_page(run: SimulationRun, *, share: bool) -> Page:
         title=str(run.summary["title"]),
         kind="Simulation of a shortage",
         about=str(run.summary.get("description") or ""),
-        facts=_head(facts),
-        headlines=_sentences(facts),
+        facts=head_facts(facts),
+        headlines=sentences(facts),
         lead=_cover_chart(facts),
         sections=(
             _tier_section(facts),
@@ -65,8 +66,9 @@ def simulation_page(run: SimulationRun, *, share: bool) -> Page:
             panel_section(facts),
             indication_section(facts),
             outcome_section(facts),
+            *more_sections(run, share=share, national=facts.national),
             _assumption_section(facts),
-            Section(key="limits-section", title="Limits", words=_LIMITS),
+            Section(key="limits-section", title="Limits", words=LIMITS),
             manifest_section(run.manifest, shared=share, changed=run.changed, before=_cohort(facts)),
         ),
         shared=share,
@@ -74,12 +76,13 @@ def simulation_page(run: SimulationRun, *, share: bool) -> Page:
     )
 
 
-def simulation_headlines(run: SimulationRun) -> tuple[str, ...]:
+def simulation_headlines(run: SimulationRun, *, share: bool = False) -> tuple[str, ...]:
     """The sentences that the page opens with, without drawing the page."""
-    return _sentences(facts_of(run, share=False))
+    return sentences(facts_of(run, share=share))
 
 
-def _head(facts: Facts) -> tuple[tuple[str, str], ...]:
+def head_facts(facts: Facts) -> tuple[tuple[str, str], ...]:
+    """What the run was, as names and values: scenario, length, replications, patients, cohort and seed."""
     summary = facts.run.summary
     cohort = summary.get("cohort") or {}
     cohort = cohort if isinstance(cohort, Mapping) else {"name": str(cohort)}
@@ -109,7 +112,8 @@ def _cover_sentence(facts: Facts) -> str:
     return headlines.cover_sentence(facts.lowest, float(facts.cover["median"].iloc[0]))
 
 
-def _sentences(facts: Facts) -> tuple[str, ...]:
+def sentences(facts: Facts) -> tuple[str, ...]:
+    """The answer, from measures already worked out."""
     said = [
         _cover_sentence(facts),
         headlines.tier_sentence(facts.reached, facts.replications),

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from allocation.errors import Fault, InputError
-from allocation.rules.base import Code, EntryCode, Grade, Model, Positive
+from allocation.rules.base import Code, Confidence, EntryCode, Grade, Model, Positive
 from allocation.rules.regimen import Regimen, ages_meet
 
 __all__ = [
@@ -67,6 +67,8 @@ class Assumption(Model):
     open_point: str
     ruling: str
     kind: Literal["assumption", "source_conflict", "setting"] = "assumption"
+    confidence: Confidence = "P"
+    """What the ruling rests on: ours unless it says else."""
 
 
 class Upgrade(Model):
@@ -150,6 +152,8 @@ class Entry(Model):
     review: tuple[str, ...] = ()
     review_first_by_months: Positive | None = None
     review_every_months: Positive | None = None
+    # How long a patient counts as starting; the rulebook's setting where not given.
+    initiation_weeks: Positive | None = None
     harms: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     see: tuple[EntryCode, ...] = ()
@@ -163,6 +167,13 @@ class Entry(Model):
     def key(self) -> str:
         """``indication`` or ``indication/situation``."""
         return entry_key(self.indication, self.situation)
+
+    @property
+    def assumption_ids(self) -> tuple[str, ...]:
+        """Ids of every assumption that the entry, a regimen or an upgrade of it names, in alphabetical order."""
+        by_regimen = {regimen.assumption for regimen in self.regimen}
+        by_upgrade = {upgrade.assumption for upgrade in self.upgrade}
+        return tuple(sorted({*self.assumptions, *by_regimen, *by_upgrade} - {""}))
 
     @property
     def span(self) -> tuple[date, date]:

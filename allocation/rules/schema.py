@@ -4,6 +4,8 @@
 
     rulebook.schema.json   for rulebook.toml, the head
     entries.schema.json    for every other file, which holds entries only
+    tiers.schema.json      for the tiers
+    limits.schema.json     for the side limits of an allocation
 
 They say what a single key may be. What several keys must agree on (defaults, dates, codes) the loader checks.
 """
@@ -20,12 +22,16 @@ from pydantic import Field
 from allocation.records import write_text_atomic
 from allocation.resources import package_data
 from allocation.rules.base import Model
+from allocation.rules.limits import LimitSet
 from allocation.rules.models import Entry, Rulebook
+from allocation.rules.supply import TierSet
 
-__all__ = ["ENTRIES_SCHEMA", "HEAD_SCHEMA", "schema_texts", "write_schemas"]
+__all__ = ["ENTRIES_SCHEMA", "HEAD_SCHEMA", "LIMITS_SCHEMA", "TIERS_SCHEMA", "schema_texts", "write_schemas"]
 
 HEAD_SCHEMA = "rulebook.schema.json"
 ENTRIES_SCHEMA = "entries.schema.json"
+TIERS_SCHEMA = "tiers.schema.json"
+LIMITS_SCHEMA = "limits.schema.json"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -42,7 +48,12 @@ def schema_texts() -> dict[str, str]:
     del head["properties"]["entry"]
     used = _reached(head)
     head["$defs"] = {name: model for name, model in head["$defs"].items() if name in used}
-    made = {HEAD_SCHEMA: head, ENTRIES_SCHEMA: EntriesFile.model_json_schema(by_alias=True)}
+    made = {
+        HEAD_SCHEMA: head,
+        ENTRIES_SCHEMA: EntriesFile.model_json_schema(by_alias=True),
+        TIERS_SCHEMA: TierSet.model_json_schema(by_alias=True),
+        LIMITS_SCHEMA: LimitSet.model_json_schema(by_alias=True),
+    }
     return {name: _text(schema) for name, schema in made.items()}
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from allocation.quantities import to_mg
 from allocation.rules.models import Code, Confidence, Grade, Model, Positive, Source
 
-__all__ = ["NATIONAL", "Panel", "PanelSet", "Product", "ProductSet", "Stage", "Tier", "TierSet"]
+__all__ = ["NATIONAL", "Lever", "Panel", "PanelSet", "Product", "ProductSet", "Stage", "Tier", "TierSet"]
 
 NATIONAL = "NATIONAL"
 """Location code of stock that no panel holds."""
@@ -111,6 +111,31 @@ class Stage(Model):
     fair_between: Literal["panels", "classes"] = "panels"
 
 
+class Lever(Model):
+    """How far the treatment of one grade may be stretched, reduced or put off when stock falls short.
+
+    ``longest_stretch_share``: how much longer than its interval a patient may wait between courses, as a share of it.
+    ``smallest_reduced_share``: the least of a course that may be given in its place. ``longest_wait_weeks``: how long a
+    look-ahead may let what is due wait. What is not said is as the tier says it (reducing), or not done.
+    """
+
+    grade: Grade
+    longest_stretch_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    smallest_reduced_share: Annotated[float, Field(gt=0, le=1)] | None = None
+    longest_wait_weeks: Annotated[int, Field(ge=0)] | None = None
+    source: Source | None = None
+    assumption: str = ""
+
+    @model_validator(mode="after")
+    def _is_accounted_for(self) -> Self:
+        if self.source is None and not self.assumption:
+            raise ValueError("every lever needs a source, or an assumption in words")
+        return self
+
+
+LeverName = Literal["stretch", "reduce", "defer"]
+
+
 class Tier(Model):
     """What may be done at one tier of escalation.
 
@@ -118,6 +143,8 @@ class Tier(Model):
     share of a panel's grams due that may be given as another product than the patient's own (None: no limit).
     ``defer_grades``, ``reduce_grades``, ``suspend_grades``: what may be done to whom when stock falls short. A
     suspended grade is served from what is left when all above it are served; who then gets nothing is suspended.
+    ``lever``: limits of these for single grades. ``lever_order``: which of them is used up before the next; without it
+    whole courses are given first, and who then gets part of one is a matter of what is left.
     ``reserve_quantile``: quantile of acute grade 4 demand over the replenishment lead time held back (0: none).
     """
 
@@ -132,9 +159,36 @@ class Tier(Model):
     smallest_reduced_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     reserve_quantile: Annotated[float, Field(ge=0, lt=1)] = 0.0
     reserve_weeks: Annotated[float, Field(ge=0)] = 0.0
+    lever: tuple[Lever, ...] = ()
+    lever_order: tuple[LeverName, ...] = ()
     stage: tuple[Stage, ...] = Field(min_length=1)
     source: Source
     assumption: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _levers_are_single(self) -> Self:
+        grades = [lever.grade for lever in self.lever]
+        if len(set(grades)) != len(grades):
+            raise ValueError("a grade has two levers")
+        if len(set(self.lever_order)) != len(self.lever_order):
+            raise ValueError("lever_order names a lever twice")
+        return self
+
+    def lever_of(self, grade: int) -> Lever | None:
+        """The lever of a grade, where it has one."""
+        return next((lever for lever in self.lever if lever.grade == grade), None)
+
+    def smallest_share(self, grade: int) -> float:
+        """The least share of a course that may be given to a grade that may be reduced."""
+        lever = self.lever_of(grade)
+        share = None if lever is None else lever.smallest_reduced_share
+        return self.smallest_reduced_share if share is None else share
+
+    @property
+    def reduces_first(self) -> bool:
+        """Whether courses are reduced as far as may be before any is put off."""
+        order = self.lever_order
+        return "reduce" in order and ("defer" not in order or order.index("reduce") < order.index("defer"))
 
 
 class TierSet(Model):

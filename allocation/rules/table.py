@@ -65,7 +65,7 @@ CATEGORY_COLUMNS = (
 )
 """Columns of :func:`criteria_table` for a rulebook of categories, in order."""
 
-ASSUMPTION_COLUMNS = ("id", "kind", "title", "open_point", "ruling", "entries", "codes")
+ASSUMPTION_COLUMNS = ("id", "kind", "title", "open_point", "ruling", "entries", "codes", "confidence")
 """Columns of :func:`assumptions_table`, in order."""
 
 PATHWAY_COLUMNS = ("rule", "status", "when", "meaning", "section", "assumption")
@@ -158,20 +158,21 @@ def assumptions_table(rulebook: Rulebook, more: Iterable[Assumption] = ()) -> pd
     -------
     pandas.DataFrame
         Columns :data:`ASSUMPTION_COLUMNS`, conflicts of the source first, then by id. ``kind`` is in plain words,
-        ``entries`` the number of entries touched and ``codes`` which, in the order of the rulebook.
+        ``entries`` the number of entries touched and ``codes`` which, in the order of the rulebook; ``confidence`` is
+        the code of what a ruling rests on, P for a proposal of ours.
     """
     import pandas as pd
 
     touched: dict[str, list[str]] = {}
     for entry in rulebook.entry:
-        for name in _assumption_ids(entry):
+        for name in entry.assumption_ids:
             touched.setdefault(name, []).append(entry.key)
 
     def row(assumption: Assumption) -> tuple[str | int, ...]:
         codes = touched.get(assumption.id, [])
         kind = assumption.kind.replace("_", " ")
         told = (assumption.title, assumption.open_point, assumption.ruling)
-        return (assumption.id, kind, *told, len(codes), ", ".join(codes))
+        return (assumption.id, kind, *told, len(codes), ", ".join(codes), assumption.confidence)
 
     own = sorted(rulebook.assumption, key=lambda found: (found.kind != "source_conflict", found.id))
     return pd.DataFrame([row(found) for found in (*own, *more)], columns=list(ASSUMPTION_COLUMNS))
@@ -245,7 +246,7 @@ def describe_entry(rulebook: Rulebook, code: str) -> dict[str, Any]:
         "regimens": [_regimen_facts(regimen) for regimen in entry.regimen],
         "source": {"rulebook": rulebook.id, "version": rulebook.version, "document": rulebook.document}
         | {"section": entry.section},
-        "assumptions": [_assumption_facts(told[name]) for name in sorted(_assumption_ids(entry))],
+        "assumptions": [_assumption_facts(told[name]) for name in entry.assumption_ids],
     }
 
 
@@ -267,7 +268,7 @@ def _graded_row(entry: Entry) -> tuple[Any, ...]:
         _approval_words(approval),
         _default_words(entry),
         entry.section,
-        ", ".join(sorted(_assumption_ids(entry))),
+        ", ".join(entry.assumption_ids),
         *_dates(entry).values(),
     )
 
@@ -285,7 +286,7 @@ def _category_row(entry: Entry) -> tuple[Any, ...]:
         "; ".join(entry.evidence),
         ", ".join(entry.see),
         entry.section,
-        ", ".join(sorted(_assumption_ids(entry))),
+        ", ".join(entry.assumption_ids),
         *_dates(entry).values(),
     )
 
@@ -372,12 +373,6 @@ def _dates(entry: Entry) -> dict[str, str]:
 def _highest_grade(entry: Entry) -> int:
     base_grade, _ = entry.graded
     return max((base_grade, *(upgrade.to for upgrade in entry.upgrade)))
-
-
-def _assumption_ids(entry: Entry) -> set[str]:
-    by_regimen = {regimen.assumption for regimen in entry.regimen}
-    by_upgrade = {upgrade.assumption for upgrade in entry.upgrade}
-    return {*entry.assumptions, *by_regimen, *by_upgrade} - {""}
 
 
 def _assumption_facts(assumption: Assumption) -> dict[str, Any]:

@@ -1,5 +1,11 @@
 """Scenarios: what a simulated shortage is made of, as data a planner can edit."""
 
+from allocation.scenario.demand_forecast import (
+    DemandForecast,
+    demand_forecast_files,
+    load_demand_forecast,
+    month_number,
+)
 from allocation.scenario.disruptions import (
     BatchRecall,
     DemandSurge,
@@ -12,6 +18,7 @@ from allocation.scenario.disruptions import (
     ProductSwitchLimit,
     QualityHold,
     SupplierWithdrawal,
+    SupplyFailures,
 )
 from allocation.scenario.happening import Spread
 from allocation.scenario.load import load_scenario, with_run
@@ -24,18 +31,22 @@ from allocation.scenario.mitigations import (
     NewSupplier,
     PlasmaExchange,
     ReviewDrive,
+    TitrationTrial,
     UkPlasma,
     VialRounding,
     Weaning,
 )
-from allocation.scenario.models import Assumption, Controller, Demand, LeadTime, Run, Scenario, Source, Supply
+from allocation.scenario.models import Assumption, Consequences, Controller, Demand, Run, Scenario, Source
+from allocation.scenario.supply import LeadTime, Panels, PartialDeliveries, Replenishment, Supply
 
 __all__ = [
     "Assumption",
     "BatchRecall",
+    "Consequences",
     "ContingencyStockRelease",
     "Controller",
     "Demand",
+    "DemandForecast",
     "DemandSurge",
     "Disruption",
     "DoseOptimisation",
@@ -48,10 +59,13 @@ __all__ = [
     "NewSupplier",
     "OutputCut",
     "OutputRise",
+    "Panels",
+    "PartialDeliveries",
     "PlasmaExchange",
     "PlasmaFall",
     "ProductSwitchLimit",
     "QualityHold",
+    "Replenishment",
     "ReviewDrive",
     "Run",
     "Scenario",
@@ -59,9 +73,14 @@ __all__ = [
     "Spread",
     "SupplierWithdrawal",
     "Supply",
+    "SupplyFailures",
+    "TitrationTrial",
     "UkPlasma",
     "VialRounding",
     "Weaning",
+    "demand_forecast_files",
+    "load_demand_forecast",
     "load_scenario",
+    "month_number",
     "with_run",
 ]

@@ -22,6 +22,7 @@ __all__ = [
     "ProductSwitchLimit",
     "QualityHold",
     "SupplierWithdrawal",
+    "SupplyFailures",
 ]
 
 
@@ -87,6 +88,29 @@ class SupplierWithdrawal(Happening):
         """One sentence for a chart or a log."""
         what = f"{self.maker} ({', '.join(self.products)})" if self.products else self.maker
         return self.text or f"{what} supplies nothing {'from now on' if self.weeks is None else lasting(self.weeks)}"
+
+
+class SupplyFailures(Happening):
+    """One maker fails and recovers by chance from week to week while it lasts, and sends out nothing while down.
+
+    Each week a maker that is up fails, and one that is down recovers, with these probabilities; in the first week it is
+    down with the chance it has in the long run.
+    """
+
+    kind: Literal["supply_failures"]
+    weeks: Weeks
+    maker: str
+    fails_per_week: Share
+    recovers_per_week: Share
+
+    @property
+    def size(self) -> float:
+        """Share of weeks in which the maker sends out nothing, in the long run."""
+        return self.fails_per_week / (self.fails_per_week + self.recovers_per_week)
+
+    def describe(self) -> str:
+        """One sentence for a chart or a log."""
+        return self.text or f"{self.maker} fails by chance, {percent(self.size)} of the time, {lasting(self.weeks)}"
 
 
 class BatchRecall(Happening):
@@ -255,6 +279,7 @@ Disruption = Annotated[
     | OutputRise
     | PlasmaFall
     | SupplierWithdrawal
+    | SupplyFailures
     | BatchRecall
     | QualityHold
     | ImportDelay

@@ -48,10 +48,19 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     merged: dict[str, Any] = {}
     for _, data in reversed(chain):
         merged = _merge(merged, data)
+    _place_forecast(merged, chain)
     try:
         return Scenario.model_validate(merged)
     except ValidationError as error:
         raise InputError([_fault(item, chain) for item in error.errors()]) from None
+
+
+def _place_forecast(merged: dict[str, Any], chain: list[tuple[Path, dict[str, Any]]]) -> None:
+    """A forecast lies where the file that names it says, so its place is told from that file's folder."""
+    key = ("demand", "forecast")
+    path = next((path for path, data in chain if _has(data, key)), None)
+    if path is not None and isinstance(named := merged["demand"]["forecast"], str) and named.strip():
+        merged["demand"] = {**merged["demand"], "forecast": str(path.parent / named.strip())}
 
 
 def with_run(
@@ -60,10 +69,12 @@ def with_run(
     weeks: int | None = None,
     replications: int | None = None,
     seed: int | None = None,
+    policy: str | None = None,
     precision: Mapping[str, float] | None = None,
     most_replications: int | None = None,
+    consequences: bool = False,
 ) -> Scenario:
-    """The scenario with other settings of its run; None leaves one as it is.
+    """The scenario with other settings of its run; None leaves one as it is, ``consequences`` asks for them besides.
 
     Raises
     ------
@@ -74,12 +85,14 @@ def with_run(
         "weeks": weeks,
         "replications": replications,
         "seed": seed,
+        "policy": policy,
         "precision": precision,
         "most_replications": most_replications,
     }
     changed = {key: value for key, value in given.items() if value is not None}
     data = scenario.model_dump()
     data["run"] |= changed
+    data["consequences"]["enabled"] |= consequences
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:

@@ -6,9 +6,9 @@ worse control of an illness) is not modelled; an assumption of the scenario must
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from allocation.scenario.base import Code, Model
 from allocation.scenario.happening import Happening, Share, Weeks, lasting, percent
@@ -23,6 +23,7 @@ __all__ = [
     "NewSupplier",
     "PlasmaExchange",
     "ReviewDrive",
+    "TitrationTrial",
     "UkPlasma",
     "VialRounding",
     "Weaning",
@@ -197,6 +198,47 @@ class DoseOptimisation(_SmallerCourse):
         return self._told("Dose optimisation")
 
 
+class TitrationTrial(Happening):
+    """A share of long-term patients with these indications tries a smaller dose, each once.
+
+    Trials begin evenly over ``starting_weeks``. For ``trial_weeks`` a patient's courses are smaller by ``fraction``, in
+    whole smallest vials. Then ``back_share`` of them return to the old dose, ``stop_share`` are found to need no more
+    and stop, and the others keep the smaller dose.
+    """
+
+    kind: Literal["titration_trial"]
+    starting_weeks: Weeks
+    trial_weeks: Weeks
+    patients_share: Share
+    fraction: Annotated[float, Field(gt=0, lt=1)]
+    back_share: Annotated[float, Field(ge=0, le=1)]
+    stop_share: Annotated[float, Field(ge=0, le=1)]
+    indications: Indications
+
+    @model_validator(mode="after")
+    def _ends_once(self) -> Self:
+        if self.back_share + self.stop_share > 1:
+            raise ValueError("back_share and stop_share together must not be above 1")
+        return self
+
+    @property
+    def weeks(self) -> None:
+        """It has no end: who keeps the smaller dose keeps it."""
+
+    @property
+    def size(self) -> float:
+        """Share by which courses shrink in a trial."""
+        return self.fraction
+
+    def describe(self) -> str:
+        """One sentence for a chart or a log."""
+        who = ", ".join(self.indications)
+        return self.text or (
+            f"Titration trials for {percent(self.patients_share)} of patients with {who}: "
+            f"courses {percent(self.fraction)} smaller for {self.trial_weeks} weeks"
+        )
+
+
 class Weaning(Happening):
     """A share of the long-term patients with these indications is found to need no more; they stop over these weeks."""
 
@@ -244,6 +286,7 @@ Mitigation = Annotated[
     | IntervalStretch
     | VialRounding
     | DoseOptimisation
+    | TitrationTrial
     | Weaning
     | PlasmaExchange,
     Field(discriminator="kind"),

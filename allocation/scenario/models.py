@@ -7,15 +7,25 @@ together. Units stand in the names.
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal, Self
+from pathlib import PurePath
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from allocation.scenario.base import Code, Confidence, Model
 from allocation.scenario.disruptions import HasDisruptions
 from allocation.scenario.mitigations import HasMitigations
+from allocation.scenario.supply import Panels, Supply
 
-__all__ = ["Assumption", "Controller", "Demand", "LeadTime", "Run", "Scenario", "Source", "Supply"]
+__all__ = [
+    "Assumption",
+    "Consequences",
+    "Controller",
+    "Demand",
+    "Run",
+    "Scenario",
+    "Source",
+]
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -23,7 +33,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Run(Model):
-    """How long and how often, and the day on which week 0 begins.
+    """How long and how often, the day on which week 0 begins, and the policy that says who goes first.
 
     With ``precision`` more replications are played, up to ``most_replications``, until the 95 % interval of the mean of
     each outcome named is no wider than the number given, to each side, in the outcome's own unit.
@@ -33,37 +43,9 @@ class Run(Model):
     weeks: Annotated[int, Field(ge=1, le=1040)]
     replications: Annotated[int, Field(ge=1, le=100_000)]
     seed: Annotated[int, Field(ge=0)]
+    policy: Annotated[str, Field(min_length=1)] = "grade_order"
     precision: dict[Code, Positive] = {}
     most_replications: Annotated[int, Field(ge=1, le=100_000)] = 1000
-
-
-class LeadTime(Model):
-    """Days from a maker sending a delivery out to its being usable; never below 0, counted in whole days."""
-
-    distribution: Literal["gamma"] = "gamma"
-    mean: Positive
-    sd: NotNegative
-
-
-class Supply(Model):
-    """What makers send out, when it arrives, and what is in stock on day 0."""
-
-    output_share_of_demand: Positive
-    dispatch_every_days: Annotated[int, Field(ge=1, le=91)]
-    lead_time_days: LeadTime
-    opening_cover_weeks: NotNegative
-    national_cover_weeks: NotNegative
-    highest_cover_weeks: Positive
-    shelf_life_left_share: Annotated[float, Field(gt=0, le=1)]
-    oldest_shelf_life_left_share: Annotated[float, Field(gt=0, le=1)]
-
-    @model_validator(mode="after")
-    def _ends_meet(self) -> Self:
-        if self.oldest_shelf_life_left_share > self.shelf_life_left_share:
-            raise ValueError("oldest_shelf_life_left_share must not be above shelf_life_left_share")
-        if self.highest_cover_weeks < self.opening_cover_weeks:
-            raise ValueError("highest_cover_weeks must not be below opening_cover_weeks")
-        return self
 
 
 class Controller(Model):
@@ -94,8 +76,23 @@ class Demand(Model):
     acute_patience_days: Annotated[int, Field(ge=0)]
     growth_per_year: Annotated[float, Field(gt=-1)]
     turnover_per_year: NotNegative
+    deaths_per_year: NotNegative = 0.0
     overdue_reviews_done_per_week: Share
     review_stop_share: Share
+    forecast: str = ""
+    forecast_level: Literal["cohort", "forecast"] = "cohort"
+
+    @model_validator(mode="after")
+    def _grows_once(self) -> Self:
+        if self.forecast and self.growth_per_year:
+            raise ValueError("growth_per_year must be 0 where a forecast is followed, which has growth of its own")
+        return self
+
+
+class Consequences(Model):
+    """Whether what waiting may mean for infections and relapses is reckoned besides; it changes nothing else."""
+
+    enabled: bool = False
 
 
 class Source(Model):
@@ -129,6 +126,8 @@ class Scenario(HasDisruptions, HasMitigations):
     supply: Supply
     controller: Controller
     demand: Demand
+    panels: Panels = Panels()
+    consequences: Consequences = Consequences()
     source: tuple[Source, ...] = ()
     assumption: tuple[Assumption, ...] = ()
 
@@ -139,3 +138,9 @@ class Scenario(HasDisruptions, HasMitigations):
             if assumption.source and assumption.source not in known:
                 raise ValueError(f"assumption {assumption.id} names unknown source {assumption.source}")
         return self
+
+    def record(self) -> dict[str, Any]:
+        """The scenario as plain values for a file: of the place of a forecast only the name, as places differ."""
+        data = self.model_dump()
+        data["demand"]["forecast"] = PurePath(self.demand.forecast).name
+        return data

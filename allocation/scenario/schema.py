@@ -14,7 +14,7 @@ from allocation.scenario.models import Scenario
 
 __all__ = ["schema_text"]
 
-_MERGED = ("Run", "LeadTime", "Supply", "Controller", "Demand")
+_MERGED = ("Run", "LeadTime", "Supply", "Controller", "Demand", "Hours")
 """Tables that are merged key by key with those of the scenario extended."""
 
 

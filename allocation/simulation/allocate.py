@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,14 +10,17 @@ import pandas as pd
 
 from allocation.errors import VerificationError
 from allocation.optimise.problem import Problem
-from allocation.optimise.program import solve
 from allocation.rules import NATIONAL
 from allocation.rules.supply import Tier
 from allocation.simulation.demand import NO_PRODUCT, ROUTES, Bools, Floats, Ints, People
+from allocation.simulation.policy import WeekPlan, plan_week
 from allocation.simulation.serve import Issue, Queue, serve_plan, stage_of
 from allocation.simulation.world import World
 
-__all__ = ["Allocation", "Waiting", "allocate_week"]
+__all__ = ["Allocation", "Waiting", "Watch", "allocate_week"]
+
+Watch = Callable[[int, WeekPlan], None]
+"""Told the day and the plan of each week that needed the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,15 @@ class Allocation:
 
 
 def allocate_week(
-    world: World, people: People, waiting: Waiting, *, tier: Tier, usable_mg: Ints, held_mg: Ints
+    world: World,
+    people: People,
+    waiting: Waiting,
+    *,
+    tier: Tier,
+    usable_mg: Ints,
+    held_mg: Ints,
+    day: int = 0,
+    watch: Watch | None = None,
 ) -> Allocation:
     """Allocate usable stock to those who wait.
 
@@ -77,7 +89,11 @@ def allocate_week(
     usable_mg
         Stock, shape (places, products), national last.
     held_mg
-        Milligrams of each pool held back before grade 3.
+        Milligrams of each pool held back before grade 3; before all where the policy does not keep the tier's order.
+    day
+        Day of the allocation, which tells how late a course is.
+    watch
+        Told the plan where the program was needed.
 
     Notes
     -----
@@ -91,7 +107,8 @@ def allocate_week(
     pool = pool_of[panel]
     short = np.zeros(len(names), dtype=np.bool_)
     short[pool[~fed]] = True
-    short |= _eats_into(held_mg, waiting, pool, pool_of, usable_mg)
+    served_first = waiting.grade < 4 if world.policy.policy.keeps_tier_order else np.ones(len(pool), dtype=np.bool_)
+    short |= _eats_into(held_mg, waiting, pool, pool_of, usable_mg, after=served_first)
     plain = ~short[pool]
     mine = np.flatnonzero(plain)
     parts = [Issue(waiting.person[mine], chosen[mine], waiting.owed_mg[mine])]
@@ -101,7 +118,7 @@ def allocate_week(
         within = np.isin(pool_of, np.flatnonzero(short))
         issue, draw = _by_program(
             world, people, _take(waiting, rest), tier=tier, usable_mg=np.where(within[:, None], usable_mg, 0),
-            reserve=_reserve(names, held_mg, short),
+            reserve=_reserve(names, held_mg, short), day=day, watch=watch,
         )  # fmt: skip
         parts.append(issue)
         draws.append(draw)
@@ -149,13 +166,13 @@ def _plainly(world: World, people: People, waiting: Waiting, usable_mg: Ints) ->
     return chosen, fed
 
 
-def _eats_into(held_mg: Ints, waiting: Waiting, pool: Ints, pool_of: Ints, usable_mg: Ints) -> Bools:
-    """Pools in which serving everybody would leave less than is held, though somebody below grade 4 waits."""
+def _eats_into(held_mg: Ints, waiting: Waiting, pool: Ints, pool_of: Ints, usable_mg: Ints, *, after: Bools) -> Bools:
+    """Pools in which serving everybody would leave less than is held, though somebody waits who comes after it."""
     count = len(held_mg)
     inside = pool_of >= 0
     stock = np.bincount(pool_of[inside], usable_mg[inside].sum(axis=1), count)
     due = np.bincount(pool, waiting.owed_mg, count)
-    lower = np.bincount(pool[waiting.grade < 4], minlength=count) > 0
+    lower = np.bincount(pool[after], minlength=count) > 0
     eats: Bools = (held_mg > 0) & lower & (stock - due < held_mg)
     return eats
 
@@ -193,36 +210,49 @@ def _reserve(names: tuple[str, ...], held_mg: Ints, short: Bools) -> pd.DataFram
 
 
 def _by_program(
-    world: World, people: People, waiting: Waiting, *, tier: Tier, usable_mg: Ints, reserve: pd.DataFrame | None
+    world: World,
+    people: People,
+    waiting: Waiting,
+    *,
+    tier: Tier,
+    usable_mg: Ints,
+    reserve: pd.DataFrame | None,
+    day: int,
+    watch: Watch | None,
 ) -> tuple[Issue, Draws]:
     who = people.take(waiting.person)
     codes = _class_codes(who, waiting.grade, len(world.places.products))
     _, first, group = np.unique(codes, return_index=True, return_inverse=True)
-    plan = solve(
-        Problem(
-            tier=tier,
-            panels=world.places.panels,
-            region_of=tuple(panel.region for panel in world.panels.panel),
-            products=world.products,
-            classes=_classes(world, who, waiting, first, group),
-            stock=_stock(world, usable_mg),
-            reserve_mg=reserve,
-        ),
-        solver=world.solver,
+    problem = Problem(
+        tier=tier,
+        panels=world.places.panels,
+        region_of=tuple(panel.region for panel in world.panels.panel),
+        products=world.products,
+        classes=_classes(world, who, waiting, first, group),
+        stock=_stock(world, usable_mg),
+        reserve_mg=reserve,
     )
+    group = group.astype(np.int64)
+    week = plan_week(world, problem, who, group=group, owed_mg=waiting.owed_mg, due_day=waiting.due_day, day=day)
+    if watch is not None:
+        watch(day, week)
+    plan = week.plan
+    stage = stage_of(tier, waiting.grade, who.emergency)
+    before = np.zeros(len(group), dtype=np.int64) if week.priority is None else week.priority
+    keeps_order = world.policy.policy.keeps_tier_order
     shape = (len(first), len(world.places.products))
     given = np.zeros(shape, dtype=np.int64)
     np.add.at(
         given, (plan.given["class_id"].to_numpy(), _index(world, plan.given["product"])), plan.given["mg"].to_numpy()
     )
-    order = np.lexsort((waiting.lottery, waiting.due_day, ~who.acute))
+    order = np.lexsort((waiting.lottery, waiting.due_day, ~who.acute, before))
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     queue = Queue(
-        group=group.astype(np.int64),
+        group=group,
         panel=who.panel,
         product=who.product,
-        stage=stage_of(tier, waiting.grade, who.emergency),
+        stage=stage if keeps_order else before,
         rank=rank,
         owed_mg=waiting.owed_mg,
         reducible=np.isin(waiting.grade, tier.reduce_grades) & ~who.emergency & ~who.acute,

@@ -30,6 +30,8 @@ def serve_acute(
     held_mg
         Milligrams of each pool held back before grade 3.
     """
+    if not waiting.size:
+        return
     people = state.people
     names, pool_of = world.pools(tier)
     inside = pool_of >= 0

@@ -14,26 +14,29 @@ from allocation.scenario import (
     BatchRecall,
     DemandSurge,
     Disruption,
-    ImportDelay,
     Mitigation,
     NewIndication,
     PlasmaExchange,
     QualityHold,
+    TitrationTrial,
     Weaning,
 )
 from allocation.seeds import stream
-from allocation.simulation.allocate import Waiting, allocate_week
+from allocation.simulation.allocate import Waiting, Watch, allocate_week
 from allocation.simulation.bedside import serve_acute
+from allocation.simulation.chairs import Chairs
 from allocation.simulation.controller import TierController
 from allocation.simulation.demand import Bools, Floats, Ints, draw_arrivals, draw_long_term, join
-from allocation.simulation.happenings import Happenings, draw_happenings, has_indication, route_use
+from allocation.simulation.dispatch import Dispatcher, Shipment
+from allocation.simulation.happenings import Happenings, draw_failures, draw_happenings, has_indication
 from allocation.simulation.record import Recorder
 from allocation.simulation.state import State
 from allocation.simulation.stock import Ledger
-from allocation.simulation.supply import lead_days, share_out, tied_use
+from allocation.simulation.stock_outs import StockOuts
+from allocation.simulation.supply import tied_use
 from allocation.simulation.world import World
 
-__all__ = ["Country", "NationalWeek", "Shipment"]
+__all__ = ["Country", "NationalWeek"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +53,6 @@ class NationalWeek:
     solved: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Shipment:
-    """What is on the road to arrive on one day: milligrams by panel and product."""
-
-    sent_day: int
-    arrival_day: int
-    mg: Ints
-
-
 @dataclass(slots=True)
 class Country:
     """State of one replication and the events that change it.
@@ -69,22 +63,26 @@ class Country:
         What all replications share.
     seed, replication
         Which luck it meets.
+    watch
+        Told of every plan; changes nothing.
     """
 
     world: World
     seed: int
     replication: int
+    watch: Watch | None = None
     ledger: Ledger = field(init=False)
     record: Recorder = field(init=False)
     state: State = field(init=False)
     controller: TierController = field(init=False)
     tier: Tier = field(init=False)
+    stock_outs: StockOuts = field(init=False)
     national: list[NationalWeek] = field(init=False, default_factory=list)
-    in_transit_mg: Ints = field(init=False)
+    dispatcher: Dispatcher = field(init=False)
+    chairs: Chairs = field(init=False)
     _held: dict[int, Ints] = field(init=False, default_factory=dict)
     happenings: Happenings = field(init=False)
     _use: dict[int, Floats] = field(init=False, default_factory=dict)
-    _luck: dict[str, np.random.Generator] = field(init=False, default_factory=dict)
     _arrivals: Ints = field(init=False)
     _acute_waiting: Ints = field(init=False)
 
@@ -93,21 +91,32 @@ class Country:
         panels, products = len(world.places.panels), len(world.places.products)
         self.ledger = Ledger(panels + 1, products)
         self.record = Recorder(scenario.run.weeks, panels, products)
-        self.in_transit_mg = np.zeros((panels, products), dtype=np.int64)
         self.controller = TierController(scenario.controller)
         self.tier = world.tiers.of(self.controller.tier)
+        smallest_vial_mg = np.array([product.vial_mg[0] for product in world.products.product])
+        self.stock_outs = StockOuts(smallest_vial_mg, world.use_mg > 0)
         opening = world.opening
         columns = (opening.place, opening.product, opening.mg, opening.expiry_day)
         for place, product, mg, expiry_day in zip(*(column.tolist() for column in columns), strict=True):
             self.ledger.open_with(place, product, expiry_day=expiry_day, mg=mg)
         every = draw_happenings(scenario, seed=self.seed, replication=self.replication)
-        self.happenings = Happenings(every, disruptions=len(scenario.disruption))
+        down = draw_failures(every, seed=self.seed, replication=self.replication, weeks=scenario.run.weeks)
+        self.happenings = Happenings(every, disruptions=len(scenario.disruption), down=down)
         surges = list(self.happenings.of(DemandSurge))
         new = list(self.happenings.of(NewIndication))
         drawn = {"seed": self.seed, "replication": self.replication, "days": world.days}
-        long_term = draw_long_term(world.start, scenario.demand, surges, **drawn, new=new, entries=world.places.entries)
-        acute = draw_arrivals(world.acute, world.places, scenario.demand, surges, **drawn)
+        follow = None if world.follow is None else world.follow.draw(seed=self.seed, replication=self.replication)
+        long_term = draw_long_term(
+            world.start, scenario.demand, surges, **drawn, new=new, entries=world.places.entries, follow=follow
+        )
+        acute = draw_arrivals(world.acute, world.places, scenario.demand, surges, **drawn, follow=follow)
         self.state = State(join(long_term, acute), self.record)
+        self.dispatcher = Dispatcher(
+            world, self.seed, self.replication, self.happenings, self.ledger, self.state, self.record
+        )
+        self.chairs = Chairs(scenario.panels, world.chairs, self.state, self.seed, self.replication)
+        if scenario.consequences.enabled:
+            self.state.doses = []
         self._arrivals = len(long_term) + np.searchsorted(acute.first_due_day, np.arange(world.days + 1))
         self._acute_waiting = np.empty(0, dtype=np.int64)
 
@@ -127,7 +136,9 @@ class Country:
                         self._log_destroyed(day, place, product, self.ledger.destroy(place, product, one.fraction))
         if isinstance(one, Weaning):
             self._wean(number, one, day)
-        self._measures_changed()
+        if isinstance(one, TitrationTrial):
+            self._try_smaller_doses(number, one, day)
+        self._measures_changed(day)
 
     def end(self, number: int, day: int) -> None:
         """Something of the scenario ends."""
@@ -135,13 +146,15 @@ class Country:
         self.record.log(day, f"{self.happenings.name(number)[0]}_end", text=one.describe())
         if isinstance(one, QualityHold):
             self.ledger.release(number)
-        self._measures_changed()
+        self._measures_changed(day)
 
-    def _measures_changed(self) -> None:
+    def _measures_changed(self, day: int) -> None:
         """What falls due, and what is ordered for it, follows what is in force."""
         state, world = self.state, self.world
         luck = (self.seed, self.replication)
-        state.course_mg = self.happenings.courses(state.people, world.products, world.places.entries, luck)
+        state.course_mg = self.happenings.courses(
+            state.people, world.products, world.places.entries, luck=luck, day=day
+        )
         state.interval_days = self.happenings.intervals(state.people, state.grade)
         self.tier = self.happenings.tier(world.tiers.of(self.controller.tier))
         self._use = {}
@@ -157,45 +170,16 @@ class Country:
         stops = day + np.floor(luck[1] * one.weeks * DAYS_PER_WEEK)
         state.leaves_day = np.where(chosen, np.minimum(state.leaves_day, stops), state.leaves_day)
 
-    def dispatch(self, maker: str, day: int) -> list[Shipment]:
-        """A maker sends out what it has contracted for the days to its next dispatch, as disruptions leave it.
+    def _try_smaller_doses(self, number: int, one: TitrationTrial, day: int) -> None:
+        state = self.state
+        named = has_indication(state.people, self.world.places.entries, one.indications) & ~state.people.acute
+        luck = self._stream(number, "patients").random((3, len(state.people)))
+        trial = self.happenings.begin_trial(number, one, state.people, named & (state.leaves_day > day), luck)
+        state.leaves_day = np.where(trial.stops, np.minimum(state.leaves_day, trial.last_day), state.leaves_day)
 
-        All contracts together stay what they were at the start; products, and panels as far as they have room, share in
-        them by their use now. Before day 0 only what arrives later counts.
-        """
-        world, supply = self.world, self.world.scenario.supply
-        use_mg = self._use_mg(day)
-        contract_mg = world.contract_mg.sum() * use_mg.sum(axis=0) / max(use_mg.sum(), 1.0)
-        output_mg = np.where([product.maker == maker for product in world.products.product], contract_mg, 0.0)
-        output_mg = output_mg * (supply.dispatch_every_days / DAYS_PER_WEEK)
-        output_mg = self.happenings.output(output_mg, contract_mg, world.products, day)
-        more_mg = self.happenings.released(maker, contract_mg, world.products, float(world.use_mg.sum()))
-        new_mg = self.happenings.new_supply(maker, contract_mg, world.products, day)
-        output_mg = output_mg + (more_mg + new_mg) * (supply.dispatch_every_days / DAYS_PER_WEEK)
-        if new_mg.any():
-            # A panel makes room for its part of what nobody has used before.
-            use_mg = use_mg + route_use(use_mg, world.products) * new_mg
-        later = sum(
-            one.extra_days for _, one in self.happenings.now(ImportDelay) if not one.makers or maker in one.makers
-        )
-        if maker not in self._luck:
-            self._luck[maker] = stream(self.seed, "replication", self.replication, "lead time", maker)
-        # Drawn for every panel at every dispatch, so that one delivery less never changes another's luck.
-        lead = lead_days(supply.lead_time_days, self._luck[maker].random(len(world.places.panels))) + round(later)
-        sent = np.zeros_like(self.in_transit_mg)
-        longest_weeks = supply.highest_cover_weeks + supply.lead_time_days.mean / DAYS_PER_WEEK
-        room = use_mg * longest_weeks + world.largest_mg - self.ledger.usable[:-1] - self.in_transit_mg
-        for product in np.flatnonzero(output_mg > 0).tolist():
-            sent[:, product] = share_out(output_mg[product], use_mg[:, product], room[:, product])
-            if day >= 0:
-                code = world.places.products[product]
-                self.record.log(day, "dispatch", product=code, mg=int(sent[:, product].sum()), text=maker)
-        sent[day + lead < 0] = 0
-        self.in_transit_mg += sent
-        shipments = [
-            Shipment(day, day + days, np.where((lead == days)[:, None], sent, 0)) for days in np.unique(lead).tolist()
-        ]
-        return [shipment for shipment in shipments if shipment.mg.any()]
+    def dispatch(self, maker: str, day: int) -> list[Shipment]:
+        """A maker sends out what panels take of its output."""
+        return self.dispatcher.send(maker, day, self._use_mg(day))
 
     def _use_mg(self, day: int) -> Floats:
         """Milligrams a week that each panel now uses of each product: orders follow patients who come and go."""
@@ -214,7 +198,7 @@ class Country:
     def deliver(self, shipment: Shipment) -> None:
         """A shipment arrives; what a recall since it was sent has called in is destroyed."""
         world, day = self.world, shipment.arrival_day
-        self.in_transit_mg -= shipment.mg
+        self.dispatcher.in_transit_mg -= shipment.mg
         life = world.life_days * world.scenario.supply.shelf_life_left_share
         for place, product in np.argwhere(shipment.mg).tolist():
             mg = int(shipment.mg[place, product])
@@ -274,6 +258,7 @@ class Country:
         serve_acute(
             self.world, state, waiting, ledger=self.ledger, tier=self.tier, held_mg=self.held_mg, day=day, week=week
         )
+        self.chairs.book(waiting[state.owed_mg[waiting] == 0], day, "acute")
         waiting = waiting[state.owed_mg[waiting] > 0]
         gone = waiting[state.leaves_day[waiting] <= day]
         if gone.size:
@@ -298,8 +283,10 @@ class Country:
         return self._held[self.tier.tier]
 
     def leave(self, day: int) -> None:
-        """Long-term patients who have stopped while waiting wait no longer."""
+        """Long-term patients who have stopped while waiting wait no longer; doses on trial move on."""
         state = self.state
+        if self.happenings.trials:
+            self._measures_changed(day)
         gone = np.flatnonzero((state.leaves_day <= day) & (state.owed_mg > 0) & ~state.people.acute)
         state.lose(gone, day=day, week=day // DAYS_PER_WEEK)
 
@@ -352,7 +339,14 @@ class Country:
         lottery = stream(self.seed, "replication", self.replication, "lottery", week).random(len(people))
         waiting = Waiting(index, state.grade[index], state.owed_mg[index], state.due_day[index], lottery[index])
         done = allocate_week(
-            self.world, people, waiting, tier=self.tier, usable_mg=self.ledger.usable, held_mg=self.held_mg
+            self.world,
+            people,
+            waiting,
+            tier=self.tier,
+            usable_mg=self.ledger.usable,
+            held_mg=self.held_mg,
+            day=day,
+            watch=self.watch,
         )
         for place, product, mg in zip(done.place.tolist(), done.product.tolist(), done.mg.tolist(), strict=True):
             self.ledger.issue(place, product, mg)
@@ -361,6 +355,8 @@ class Country:
             "moved", week=week, panel=people.panel[who], grade=state.grade[who], product=product, mg=done.moved_mg
         )
         state.serve(who, product=product, mg=mg, day=day, week=week)
+        self.chairs.book(who, day, "planned")
+        self.stock_outs.note(week, self.ledger.usable)
         last = self.national[-1]
         self.national[-1] = NationalWeek(last.tier, last.cover_weeks, last.stock_mg, last.demand_mg, done.solved)
 

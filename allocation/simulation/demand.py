@@ -188,16 +188,22 @@ def draw_long_term(
     days: int,
     new: Sequence[NewIndication] = (),
     entries: Sequence[tuple[str, str]] = (),
+    follow: Floats | None = None,
 ) -> People:
     """Long-term patients of a replication: those at the start and all who will start, with the day each leaves.
 
-    Growth and turnover are hazards a year. A new patient copies one drawn at random from those at the start; one of a
-    new indication copies one of those with the indication it is like, found in ``entries``.
+    Growth, turnover and deaths are hazards a year; as many start as stop or die. A new patient copies one drawn at
+    random from those at the start; one of a new indication copies one of those with the indication it is like, found in
+    ``entries``. ``follow``, shape (days, panels), is what the number of patients of each
+    panel is multiplied by: more start or fewer, and where that is not enough more stop, but whoever would come anyway
+    is the same.
     """
     path = ("replication", replication, "long-term")
     growth = float(np.log1p(demand.growth_per_year))
-    start_hazard = (demand.turnover_per_year + max(growth, 0.0)) / DAYS_PER_YEAR
-    stop_hazard = (demand.turnover_per_year + max(-growth, 0.0)) / DAYS_PER_YEAR
+    # Who stops and who dies leaves alike, and whichever comes first counts, so the two hazards add up.
+    leaving = demand.turnover_per_year + demand.deaths_per_year
+    start_hazard = (leaving + max(growth, 0.0)) / DAYS_PER_YEAR
+    stop_hazard = (leaving + max(-growth, 0.0)) / DAYS_PER_YEAR
 
     unknown = np.isnan(start.first_due_day)
     phase = stream(seed, *path, "first due").random(len(start))
@@ -209,6 +215,10 @@ def draw_long_term(
 
     per_day = len(start) * start_hazard * np.exp(growth * np.arange(days) / DAYS_PER_YEAR)
     groups = [here, _starters(start, per_day, stop_hazard, stream(seed, *path, "starts"))]
+    if follow is not None:
+        groups = _following(
+            here, groups[1], start, follow, stop_hazard=stop_hazard, rng=stream(seed, *path, "demand forecast")
+        )
     for number, surge in enumerate(surges):
         if surge.applies_to == "all":
             per_day = _evenly(surge, len(start), days)
@@ -221,6 +231,48 @@ def draw_long_term(
         on_time = np.zeros(len(group), dtype=np.bool_)
         groups.append(group.with_(grade=grade, grade_if_reviewed=grade, review_overdue=on_time))
     return join(*groups)
+
+
+def _following(
+    here: People, starters: People, start: People, follow: Floats, *, stop_hazard: float, rng: np.random.Generator
+) -> list[People]:
+    """The same with patients added or taken away, so that the number expected in each panel follows ``follow``."""
+    days, panels = follow.shape
+    count = np.bincount(start.panel, minlength=panels)
+    # Starts beyond the usual ones, a patient of the start and day: what is gained, and what the additional ones lose.
+    net = np.zeros_like(follow)
+    net[1:] = np.diff(follow, axis=0) + stop_hazard * (follow[:-1] - 1)
+    kept = np.clip(1 + net / stop_hazard, 0.0, 1.0) if stop_hazard > 0 else np.ones_like(net)
+    present = np.vstack([np.ones(panels), follow[:-1]])
+    more_stops = np.maximum(-net - stop_hazard, 0.0) / np.maximum(present, np.finfo(float).tiny)
+    stops_by_day = np.vstack([np.zeros(panels), np.cumsum(np.minimum(more_stops, days), axis=0)])
+
+    # At the start the level itself may differ: some are not there, or more are, at any point of their interval.
+    gone = rng.random(len(here)) >= follow[0, here.panel]
+    here = here.with_(leaves_day=np.where(gone, -np.inf, here.leaves_day))
+    begins = starters.first_due_day.astype(np.int64)
+    starters = starters.take(rng.random(len(starters)) < kept[begins, starters.panel])
+    groups = [here, starters]
+    for panel in np.flatnonzero(count).tolist():
+        alike = start.take(start.panel == panel)
+        extra = np.maximum(net[:, panel], 0.0)
+        extra[0] = max(follow[0, panel] - 1, 0.0)
+        group = _starters(alike, count[panel] * extra, stop_hazard, rng)
+        wait = np.where(np.isfinite(group.interval_days), group.interval_days, 0.0) * rng.random(len(group))
+        groups.append(group.with_(first_due_day=group.first_due_day + np.where(group.first_due_day == 0, wait, 0.0)))
+    return [_stopping(group, stops_by_day, rng) for group in groups]
+
+
+def _stopping(people: People, stops_by_day: Floats, rng: np.random.Generator) -> People:
+    """The same leaving earlier: ``stops_by_day`` is the hazard summed up to each day, shape (days + 1, panels)."""
+    begins = np.clip(np.nan_to_num(people.first_due_day), 0, len(stops_by_day) - 1).astype(np.int64)
+    until = stops_by_day[begins, people.panel] + rng.standard_exponential(len(people))
+    day = np.full(len(people), np.inf)
+    for panel in np.unique(people.panel).tolist():
+        own = people.panel == panel
+        found = np.searchsorted(stops_by_day[:, panel], until[own])
+        day[own] = np.where(found < len(stops_by_day), found, np.inf)
+    return people.with_(leaves_day=np.minimum(people.leaves_day, day))
 
 
 def _evenly(one: DemandSurge | NewIndication, patients: int, days: int) -> Floats:
@@ -252,10 +304,12 @@ def draw_arrivals(
     seed: int,
     replication: int,
     days: int,
+    follow: Floats | None = None,
 ) -> People:
     """Acute patients of a replication in the order in which they come.
 
-    Those of a surge are drawn apart and come on top, so a surge never changes who comes anyway.
+    Those of a surge are drawn apart and come on top, so a surge never changes who comes anyway. Nor does ``follow``,
+    shape (days, panels), by which arrivals are multiplied: more come on top, or some of them do not come.
     """
     path = ("replication", replication, "acute")
     growth = np.exp(np.log1p(demand.growth_per_year) * np.arange(days) / DAYS_PER_YEAR)
@@ -267,9 +321,15 @@ def draw_arrivals(
         window = slice(first, first + surge.weeks * DAYS_PER_WEEK)
         extra[window] = rate[window] * surge.fraction
         groups.append(_arrivals(source, extra, stream(seed, *path, "surge", number)))
-    table = pd.concat(groups, ignore_index=True)
-    people = people_of(table, places, as_of=None, acute=True)
-    day = table["arrival_day"].to_numpy(dtype=np.float64)
+    if follow is not None:
+        rng = stream(seed, *path, "demand forecast")
+        groups = [_kept(group, places, follow, rng) for group in groups]
+        more = rate * np.maximum(follow - 1, 0.0)[:, None, :]
+        if more.any():
+            groups.append(_arrivals(source, more, rng))
+    some = [groups[0], *(group for group in groups[1:] if len(group))]
+    people = join(*(people_of(group, places, as_of=None, acute=True) for group in some))
+    day = np.concatenate([group["arrival_day"].to_numpy(dtype=np.float64) for group in some])
     order = np.argsort(day, kind="stable")
     # The patience counts whole days waited, so the patient is lost on the day after the last of them.
     timed = people.with_(first_due_day=day, leaves_day=day + demand.acute_patience_days + 1).take(order)
@@ -280,3 +340,10 @@ def _arrivals(source: AcuteSource, rate: Floats, rng: np.random.Generator) -> pd
     count = rng.poisson(rate)
     day, line, panel = (np.repeat(part, count[count > 0]) for part in np.nonzero(count))
     return source.draw(rng, line.astype(np.int64), panel.astype(np.int64)).assign(arrival_day=day)
+
+
+def _kept(table: pd.DataFrame, places: Places, follow: Floats, rng: np.random.Generator) -> pd.DataFrame:
+    """Arrivals that come although fewer do."""
+    day = table["arrival_day"].to_numpy(dtype=np.int64)
+    comes = rng.random(len(table)) < follow[day, _codes(table["panel"], places.panels)]
+    return table.take(np.flatnonzero(comes))

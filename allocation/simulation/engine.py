@@ -14,12 +14,16 @@ import simpy
 
 from allocation.quantities import DAYS_PER_WEEK
 from allocation.scenario import BatchRecall, Disruption, Mitigation
-from allocation.simulation.country import Country, Shipment
+from allocation.simulation.allocate import Watch
+from allocation.simulation.chairs import Infusion
+from allocation.simulation.country import Country
+from allocation.simulation.dispatch import Shipment
 from allocation.simulation.world import World
 
 __all__ = ["play"]
 
 Process = Generator[simpy.Event, Any, None]
+Rooms = list[simpy.Resource | None]
 
 _DISRUPTION, _DISPATCH, _ARRIVAL, _EXPIRY, _ACUTE, _REVIEW, _ALLOCATION = (step / 10 for step in range(7))
 _WEEK_END = DAYS_PER_WEEK - 0.1
@@ -27,7 +31,7 @@ _WEEK_END = DAYS_PER_WEEK - 0.1
 _HEAD_START_LEADS = 4
 
 
-def play(world: World, *, seed: int, replication: int) -> Country:
+def play(world: World, *, seed: int, replication: int, watch: Watch | None = None) -> Country:
     """Play one replication to its end.
 
     Parameters
@@ -36,6 +40,8 @@ def play(world: World, *, seed: int, replication: int) -> Country:
         What all replications share.
     seed, replication
         Root seed and number of the replication: together they are its luck.
+    watch
+        Told of the plan of each week that needed the program; changes nothing.
 
     Returns
     -------
@@ -47,7 +53,7 @@ def play(world: World, *, seed: int, replication: int) -> Country:
     VerificationError
         Where stock is not conserved to the milligram, or demand does not add up.
     """
-    country = Country(world, seed, replication)
+    country = Country(world, seed, replication, watch)
     every = world.scenario.supply.dispatch_every_days
     head_start = -int(np.ceil(world.scenario.supply.lead_time_days.mean * _HEAD_START_LEADS / every)) * every
     clock = simpy.Environment(initial_time=head_start)
@@ -55,8 +61,9 @@ def play(world: World, *, seed: int, replication: int) -> Country:
         clock.process(_happen(clock, country, number, one))
     for maker in dict.fromkeys(product.maker for product in world.products.product):
         clock.process(_supply(clock, country, maker, first_day=head_start))
-    clock.process(_daily(clock, country))
-    clock.process(_weekly(clock, country))
+    rooms = [simpy.Resource(clock, capacity=number) if number else None for number in world.chairs.tolist()]
+    clock.process(_daily(clock, country, rooms))
+    clock.process(_weekly(clock, country, rooms))
     clock.run(until=world.days)
     country.close()
     return country
@@ -90,15 +97,32 @@ def _travel(clock: simpy.Environment, country: Country, shipment: Shipment) -> P
     country.deliver(shipment)
 
 
-def _daily(clock: simpy.Environment, country: Country) -> Process:
+def _infuse_all(clock: simpy.Environment, country: Country, rooms: Rooms) -> None:
+    for infusion in country.chairs.booked():
+        room = rooms[infusion.panel]
+        if room is not None:
+            clock.process(_infuse(clock, country, room, infusion))
+
+
+def _infuse(clock: simpy.Environment, country: Country, room: simpy.Resource, infusion: Infusion) -> Process:
+    yield _until(clock, infusion.asked_day)
+    asked_day = clock.now
+    with room.request() as chair:
+        yield chair
+        country.chairs.seated(infusion, clock.now - asked_day)
+        yield clock.timeout(infusion.days)
+
+
+def _daily(clock: simpy.Environment, country: Country, rooms: Rooms) -> Process:
     for day in range(country.world.days):
         yield _until(clock, day + _EXPIRY)
         country.expire(day)
         yield _until(clock, day + _ACUTE)
         country.serve_acute(day)
+        _infuse_all(clock, country, rooms)
 
 
-def _weekly(clock: simpy.Environment, country: Country) -> Process:
+def _weekly(clock: simpy.Environment, country: Country, rooms: Rooms) -> Process:
     for week in range(country.world.scenario.run.weeks):
         day = week * DAYS_PER_WEEK
         yield _until(clock, day + _REVIEW)
@@ -107,5 +131,6 @@ def _weekly(clock: simpy.Environment, country: Country) -> Process:
         country.review_tier(day)
         yield _until(clock, day + _ALLOCATION)
         country.allocate(day)
+        _infuse_all(clock, country, rooms)
         yield _until(clock, day + _WEEK_END)
         country.state.close_week(week)

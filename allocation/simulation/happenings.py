@@ -23,6 +23,8 @@ from allocation.scenario import (
     ProductSwitchLimit,
     ReviewDrive,
     Scenario,
+    SupplyFailures,
+    TitrationTrial,
     UkPlasma,
     VialRounding,
 )
@@ -30,7 +32,7 @@ from allocation.seeds import stream
 from allocation.simulation.demand import ROUTES, Bools, Floats, Ints, People
 from allocation.simulation.supply import can_give, output_factor
 
-__all__ = ["Happenings", "draw_happenings"]
+__all__ = ["Happenings", "Trial", "draw_failures", "draw_happenings"]
 
 Kind = TypeVar("Kind")
 
@@ -46,6 +48,36 @@ def draw_happenings(scenario: Scenario, *, seed: int, replication: int) -> tuple
     return tuple(drawn)
 
 
+def draw_failures(
+    every: tuple[Disruption | Mitigation, ...], *, seed: int, replication: int, weeks: int
+) -> dict[int, Bools]:
+    """For each supply failure, by its place in ``every``: in which weeks from its start the maker is down."""
+    found = {}
+    for number, one in enumerate(every):
+        if not isinstance(one, SupplyFailures):
+            continue
+        luck = stream(seed, "replication", replication, "disruption", number, "failures").random(min(one.weeks, weeks))
+        down = np.zeros(len(luck), dtype=np.bool_)
+        is_down = bool(luck[0] < one.size)
+        for week, draw in enumerate(luck.tolist()):
+            if week:
+                is_down = draw >= one.recovers_per_week if is_down else draw < one.fails_per_week
+            down[week] = is_down
+        found[number] = down
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A titration trial, one element a patient: who is in it, from which day to which, and what it comes to."""
+
+    inside: Bools
+    first_day: Floats
+    last_day: Floats
+    back: Bools
+    stops: Bools
+
+
 @dataclass(slots=True)
 class Happenings:
     """All of a replication, by number, and which of them are in force.
@@ -58,11 +90,17 @@ class Happenings:
         How many of them are disruptions; these come first.
     active
         Those in force, by their place in ``every``.
+    down
+        From :func:`draw_failures`.
+    trials
+        Titration trials that have begun, by their place in ``every``.
     """
 
     every: tuple[Disruption | Mitigation, ...]
     disruptions: int
     active: dict[int, Disruption | Mitigation] = field(default_factory=dict)
+    down: dict[int, Bools] = field(default_factory=dict)
+    trials: dict[int, Trial] = field(default_factory=dict)
 
     def name(self, number: int) -> tuple[str, int]:
         """Role, and number among those of the role: another disruption more never changes a mitigation's luck."""
@@ -97,6 +135,10 @@ class Happenings:
                 plasma = plasma * factor
             elif factor is not None:
                 output_mg = output_mg * factor
+        for number, failing in self.now(SupplyFailures):
+            week = day // DAYS_PER_WEEK - failing.from_week
+            if self.down[number][min(week, len(self.down[number]) - 1)]:
+                output_mg = np.where([product.maker == failing.maker for product in products.product], 0.0, output_mg)
         for _, one in self.now(UkPlasma):
             share = one.fraction * _grown(one, day)
             plasma = plasma * (1.0 - share * (1.0 - one.added)) + share
@@ -137,8 +179,31 @@ class Happenings:
 
     # -------------------------------------------------------------- demand
 
+    def begin_trial(self, number: int, one: TitrationTrial, people: People, reached: Bools, luck: Floats) -> Trial:
+        """Who tries a smaller dose, when, and what comes of it.
+
+        Parameters
+        ----------
+        reached
+            Long-term patients with an indication of the trial.
+        luck
+            Uniform draws, shape (3, patients).
+        """
+        first = one.from_week * DAYS_PER_WEEK + np.floor(luck[1] * one.starting_weeks * DAYS_PER_WEEK)
+        inside = reached & (luck[0] < one.patients_share) & (people.first_due_day <= first)
+        back = inside & (luck[2] < one.back_share)
+        stops = inside & ~back & (luck[2] < one.back_share + one.stop_share)
+        self.trials[number] = Trial(inside, first, first + one.trial_weeks * DAYS_PER_WEEK, back, stops)
+        return self.trials[number]
+
     def courses(
-        self, people: People, products: ProductSet, entries: tuple[tuple[str, str], ...], luck: tuple[int, int]
+        self,
+        people: People,
+        products: ProductSet,
+        entries: tuple[tuple[str, str], ...],
+        *,
+        luck: tuple[int, int],
+        day: int,
     ) -> Ints:
         """Milligrams of a course that falls due now: whole smallest vials, and at least one, where it is cut.
 
@@ -154,6 +219,10 @@ class Happenings:
                 draw = stream(luck[0], "replication", luck[1], *self.name(number), "patients").random(len(people))
                 reached &= draw < one.patients_share
             factor = np.where(reached, factor * (1.0 - one.fraction), factor)
+        for number, trial in self.trials.items():
+            one_trial = self.every[number]
+            smaller = trial.inside & (trial.first_day <= day) & ((day < trial.last_day) | ~trial.back)
+            factor = np.where(smaller, factor * (1.0 - float(one_trial.size or 0.0)), factor)
         smallest = np.array([product.vial_mg[0] for product in products.product])
         vial = np.where(people.product >= 0, smallest[people.product], smallest.min())
         vials = np.maximum(np.rint(people.course_mg * factor / vial), 1.0).astype(np.int64)

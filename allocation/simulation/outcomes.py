@@ -11,10 +11,12 @@ from allocation.quantities import DAYS_PER_WEEK, MG_PER_G
 from allocation.simulation.country import Country, NationalWeek
 from allocation.simulation.demand import Ints
 from allocation.simulation.record import GRADES, MEASURES
+from allocation.simulation.stock_outs import NEVER
 
 __all__ = ["OUTCOMES", "Affected", "affected_of", "outcomes_of"]
 
 _LONG_WAIT_DAYS = 14
+_HIGH_CENTILE = 0.95
 _GRADES_DOWN = (4, 3, 2, 1)
 _TIERS = (1, 2, 3, 4)
 
@@ -36,6 +38,12 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     },
     "patients_late_over_14_days": ("Patients with a course more than 14 days late", "patients"),
     "mean_days_late": ("Mean of late patients' longest delay", "days"),
+    "days_late_per_patient": ("Days late of all courses together, mean of patients who fell due", "days"),
+    "days_late_per_patient_p95": ("Days late of all courses together, 95th centile of patients who fell due", "days"),
+    "patients_switched": ("Patients given another product than their own at least once", "patients"),
+    "patients_reduced": ("Patients given less than a whole course at least once", "patients"),
+    "patients_interrupted": ("Long-term patients who waited for a course as long as a whole interval", "patients"),
+    "patients_missed_grade_4": ("Grade 4 patients of whose need something was given up for good", "patients"),
     "grams_lost_to_delay_g": ("Grams not given because late courses moved later ones back", "g"),
     "peak_deferred_g": ("Most grams owed at the end of a week", "g"),
     "end_deferred_g": ("Grams still owed at the end", "g"),
@@ -43,6 +51,13 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "highest_tier": ("Highest tier reached", "tier"),
     "first_tier_2_week": ("First week at tier 2 or above, where reached", "week"),
     "first_tier_3_week": ("First week at tier 3 or above, where reached", "week"),
+    "first_stock_out_panel_week": ("First week a product ran out at a panel that uses it, where one did", "week"),
+    "first_stock_out_week": ("First week a product in use ran out in all the country, where one did", "week"),
+    "products_out": ("Products that ran out in all the country", "products"),
+    "recovery_weeks": (
+        "Weeks from the first late course or tier 2 to tier 1 and nobody waiting, if ever",
+        "weeks",
+    ),
     "lowest_cover_weeks": ("Lowest weeks of cover", "weeks"),
     "grams_moved_g": ("Grams moved between places", "g"),
     "grams_switched_g": ("Grams given of another product than the patient's own", "g"),
@@ -51,6 +66,10 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "grams_delivered_g": ("Grams delivered", "g"),
     "acute_patients": ("Acute patients who came", "patients"),
     "acute_lost_patients": ("Acute patients lost to treatment after waiting", "patients"),
+    "infusions": ("Intravenous courses begun, where chairs are modelled", "courses"),
+    "chair_wait_share_percent": ("Share of infusions that waited for a chair", "%"),
+    "mean_chair_wait_hours": ("Mean wait for a chair, in hours that chairs are open", "hours"),
+    "mean_chair_queue": ("Mean number of patients waiting for a chair", "patients"),
 }
 """Label and unit of every outcome, by the name of its column."""
 
@@ -64,6 +83,8 @@ class Affected:
     grade: Ints
     patients: Ints
     patients_late: Ints
+    patients_reduced: Ints
+    patients_interrupted: Ints
     days_late_total: Ints
     deferred_mg_weeks: Ints
     unmet_mg: Ints
@@ -71,7 +92,14 @@ class Affected:
 
 def outcomes_of(country: Country) -> dict[str, float]:
     """Every outcome of :data:`OUTCOMES`, in its order; NaN where there is none."""
-    values = _grams(country) | _waits(country) | _tiers(country.national)
+    values = (
+        _grams(country)
+        | _waits(country)
+        | _tiers(country.national)
+        | _shelves(country)
+        | {"recovery_weeks": _recovery(country)}
+        | country.chairs.outcomes(country.world.days)
+    )
     return {name: float(values[name]) for name in OUTCOMES}
 
 
@@ -96,6 +124,8 @@ def affected_of(country: Country) -> Affected:
         grade=cells % GRADES,
         patients=patients[cells],
         patients_late=total(state.longest_wait_days > 0),
+        patients_reduced=total(state.reduced),
+        patients_interrupted=total(state.interrupted),
         days_late_total=total(state.total_wait_days),
         deferred_mg_weeks=total(state.deferred_mg_weeks),
         unmet_mg=total(state.unmet_mg),
@@ -129,11 +159,19 @@ def _waits(country: Country) -> dict[str, float]:
     state, people = country.state, country.state.people
     late = state.longest_wait_days > 0
     weekly_mg = people.weekly_mg
+    days = state.total_wait_days[state.ever_due]
+    missed = (state.unmet_mg > 0) & (state.grade == 4)
     values = {
         "patients_due": state.ever_due.sum(),
         "patients_late": late.sum(),
         "patients_late_over_14_days": (state.longest_wait_days > _LONG_WAIT_DAYS).sum(),
         "mean_days_late": state.longest_wait_days[late].mean() if late.any() else np.nan,
+        "days_late_per_patient": days.mean() if days.size else np.nan,
+        "days_late_per_patient_p95": np.quantile(days, _HIGH_CENTILE) if days.size else np.nan,
+        "patients_switched": state.switched.sum(),
+        "patients_reduced": state.reduced.sum(),
+        "patients_interrupted": state.interrupted.sum(),
+        "patients_missed_grade_4": missed.sum(),
         "grams_lost_to_delay_g": (state.total_wait_days * weekly_mg).sum() / (DAYS_PER_WEEK * MG_PER_G),
         "acute_patients": people.acute.sum(),
         "acute_lost_patients": (state.lost & people.acute).sum(),
@@ -153,6 +191,25 @@ def _tiers(national: list[NationalWeek]) -> dict[str, float]:
     known = [week.cover_weeks for week in national if not np.isnan(week.cover_weeks)]
     values["lowest_cover_weeks"] = min(known, default=np.nan)
     return values
+
+
+def _shelves(country: Country) -> dict[str, float]:
+    outs = country.stock_outs
+    panel, national = (first[first != NEVER] for first in (outs.first_panel_week, outs.first_week))
+    return {
+        "first_stock_out_panel_week": panel.min() if panel.size else np.nan,
+        "first_stock_out_week": national.min() if national.size else np.nan,
+        "products_out": national.size,
+    }
+
+
+def _recovery(country: Country) -> float:
+    """Weeks until all is well and stays so to the end of the run; NaN where nothing happens or it does not end."""
+    owed = country.record.cube[..., MEASURES.index("deferred")].sum(axis=(1, 2, 3))
+    trouble = np.flatnonzero((owed > 0) | (np.array([week.tier for week in country.national]) > 1))
+    if not trouble.size or trouble[-1] == len(owed) - 1:
+        return np.nan
+    return float(trouble[-1] + 1 - trouble[0])
 
 
 def _percent(part: float, whole: float) -> float:

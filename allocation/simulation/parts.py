@@ -6,9 +6,10 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 
 from allocation.errors import Fault, InputError
 from allocation.records import PROGRAM, canonical_json, sha256_of, write_text_atomic
+from allocation.simulation.cluster import Player, on_cluster
 from allocation.simulation.outcomes import OUTCOMES
 from allocation.simulation.precision import next_total, report_of
 from allocation.simulation.replicate import replications
@@ -118,7 +120,7 @@ class PartStore:
         draft = self.folder / f".part-{result.replication:06d}-{secrets.token_hex(4)}"
         draft.mkdir()
         write_part(head, result, draft)
-        hashes = {name: sha256_of(draft / name) for name in PART_FILES}
+        hashes = {path.name: sha256_of(path) for path in sorted(draft.iterdir())}
         write_text_atomic(draft / _PART, canonical_json(hashes))
         draft.rename(self.path(result.replication))
 
@@ -129,9 +131,17 @@ def played_in_parts(
     store: PartStore,
     *,
     workers: int = 1,
+    cluster: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[tuple[Path, ...], Mapping[str, object] | None]:
     """Play what is not done yet: as many replications as the scenario says, or as its precision needs.
+
+    Parameters
+    ----------
+    workers
+        Processes on this machine, where no cluster is named.
+    cluster
+        Address of a scheduler, as for :func:`allocation.simulation.cluster.on_cluster`.
 
     Returns
     -------
@@ -147,24 +157,34 @@ def played_in_parts(
     report = progress or _silent
     total = run.replications
     pilot: dict[str, int] = {}
-    while True:
-        open_ = [number for number in range(total) if number not in outcomes]
-        report(total - len(open_), total)
-        with closing(replications(world, open_, workers=workers)) as playing:
-            for left, result in enumerate(playing, start=1):
-                store.add(head, result)
-                outcomes[result.replication] = result.outcomes
-                report(total - len(open_) + left, total)
-        values = {name: np.array([outcomes[one][name] for one in range(total)]) for name in run.precision}
-        needed = next_total(values, run)
-        pilot = pilot or needed
-        more = max(needed.values(), default=total)
-        following = min(more, 2 * total, max(run.most_replications, run.replications))
-        if following <= total:
-            break
-        total = following
+    with _player(world, workers, cluster) as play:
+        while True:
+            open_ = [number for number in range(total) if number not in outcomes]
+            report(total - len(open_), total)
+            with closing(play(open_)) as playing:
+                for left, result in enumerate(playing, start=1):
+                    store.add(head, result)
+                    outcomes[result.replication] = result.outcomes
+                    report(total - len(open_) + left, total)
+            values = {name: np.array([outcomes[one][name] for one in range(total)]) for name in run.precision}
+            needed = next_total(values, run)
+            pilot = pilot or needed
+            more = max(needed.values(), default=total)
+            following = min(more, 2 * total, max(run.most_replications, run.replications))
+            if following <= total:
+                break
+            total = following
     parts = tuple(store.path(number) for number in range(total))
     return parts, report_of(values, run, pilot) if run.precision else None
+
+
+@contextmanager
+def _player(world: World, workers: int, cluster: str | None) -> Iterator[Player]:
+    if cluster is None:
+        yield partial(replications, world, workers=workers)
+    else:
+        with on_cluster(world, cluster) as play:
+            yield play
 
 
 def _silent(done: int, total: int) -> None:
@@ -182,6 +202,6 @@ def _read_ledger(folder: Path) -> dict[str, object] | None:
 def _whole(part: Path) -> bool:
     try:
         hashes = json.loads((part / _PART).read_text(encoding="utf-8"))
-        return all(hashes.get(name) == sha256_of(part / name) for name in PART_FILES)
+        return all(hashes.get(name) == sha256_of(part / name) for name in {*PART_FILES, *hashes})
     except (OSError, ValueError, InputError):
         return False

@@ -6,22 +6,33 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import fields
 from itertools import islice
 from multiprocessing.connection import wait as wait_for
+from typing import Protocol, TypeVar
 
 from allocation.errors import IgallocError
 from allocation.simulation.engine import play
 from allocation.simulation.results import ReplicationResult, RunResults, head_of, result_of
 from allocation.simulation.world import World
 
-__all__ = ["replications", "run_replications"]
+__all__ = ["Play", "processes", "replications", "run_replications"]
 
 Progress = Callable[[int, int], None]
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+class Play(Protocol):
+    """Plays jobs in worker processes; see :func:`processes`."""
+
+    def __call__(self, one: Callable[[World, Job], Result], jobs: Iterable[Job], /) -> Generator[Result]:
+        """Results of the jobs as they are done, in any order."""
+
 
 _shared: dict[str, World] = {}
 
@@ -57,7 +68,8 @@ def replications(world: World, numbers: Sequence[int], *, workers: int = 1) -> G
         for number in numbers:
             yield _one(world, number)
     else:
-        yield from _in_processes(world, numbers, workers)
+        with processes(world, workers) as played:
+            yield from played(_one, numbers)
 
 
 def run_replications(
@@ -103,20 +115,43 @@ def _one(world: World, replication: int) -> ReplicationResult:
     return result_of(play(world, seed=world.scenario.run.seed, replication=replication))
 
 
-def _in_processes(world: World, numbers: Sequence[int], workers: int) -> Generator[ReplicationResult]:
+@contextmanager
+def processes(world: World, workers: int) -> Iterator[Play]:
+    """Worker processes that hold a world, for as long as the block lasts.
+
+    Yields
+    ------
+    function
+        Takes a function of the world and a job, which a worker can import by name, and jobs; yields the results as
+        they are done, in any order.
+
+    Raises
+    ------
+    IgallocError
+        Where a worker process is ended from outside.
+
+    Notes
+    -----
+    Workers are started afresh (spawn), as Windows does, so no platform differs. Leaving the block before all is done
+    ends them at once.
+    """
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
         workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker, initargs=(world,)
     )
-    finished = False
-    try:
-        waiting = iter(numbers)
-        ahead = {pool.submit(_in_worker, number) for number in islice(waiting, workers * _AHEAD)}
+
+    def played(one: Callable[[World, Job], Result], jobs: Iterable[Job]) -> Generator[Result]:
+        waiting = iter(jobs)
+        ahead = {pool.submit(_in_worker, one, job) for job in islice(waiting, workers * _AHEAD)}
         while ahead:
             done, ahead = wait(ahead, return_when=FIRST_COMPLETED)
-            ahead |= {pool.submit(_in_worker, number) for number in islice(waiting, len(done))}
+            ahead |= {pool.submit(_in_worker, one, job) for job in islice(waiting, len(done))}
             while done:
                 yield done.pop().result()
+
+    finished = False
+    try:
+        yield played
         finished = True
     except BrokenProcessPool:
         raise IgallocError(
@@ -146,5 +181,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _in_worker(replication: int) -> ReplicationResult:
-    return _one(_shared["world"], replication)
+def _in_worker(one: Callable[[World, Job], Result], job: Job) -> Result:
+    return one(_shared["world"], job)

@@ -8,14 +8,25 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from allocation.scenario import Scenario
+from allocation.simulation.consequences import consequences_of, consequences_summary
 from allocation.simulation.country import Country, NationalWeek
 from allocation.simulation.demand import Floats, Places
 from allocation.simulation.outcomes import OUTCOMES, Affected, affected_of, outcomes_of
 from allocation.simulation.record import Event, Weeks
-from allocation.simulation.statistics import CONFIDENCE, interval
+from allocation.simulation.statistics import CONFIDENCE, Interval, interval
+from allocation.simulation.stock_outs import StockOuts
 from allocation.simulation.world import World
 
-__all__ = ["ReplicationResult", "RunHead", "RunResults", "head_of", "result_of", "summary"]
+__all__ = [
+    "ReplicationResult",
+    "RunHead",
+    "RunResults",
+    "head_of",
+    "head_summary",
+    "outcome_interval",
+    "result_of",
+    "summary",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,8 @@ class ReplicationResult:
     outcomes: dict[str, float]
     affected: Affected
     events: tuple[Event, ...]
+    stock_outs: StockOuts
+    consequences: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,8 @@ def result_of(country: Country) -> ReplicationResult:
         outcomes=outcomes_of(country),
         affected=affected_of(country),
         events=tuple(country.record.events) if country.replication == 0 else (),
+        stock_outs=country.stock_outs,
+        consequences=consequences_of(country) if country.world.scenario.consequences.enabled else None,
     )
 
 
@@ -91,7 +106,12 @@ def head_of(world: World, cohort_name: str) -> RunHead:
 
 
 def summary(
-    results: RunHead, outcomes: Mapping[str, Floats], *, precision: Mapping[str, object] | None = None
+    results: RunHead,
+    outcomes: Mapping[str, Floats],
+    *,
+    precision: Mapping[str, object] | None = None,
+    verification: Mapping[str, object] | None = None,
+    consequences: Mapping[str, Floats] | None = None,
 ) -> dict[str, object]:
     """Each outcome with its interval, and what a reader must know to judge it; ready for JSON.
 
@@ -101,30 +121,47 @@ def summary(
         Value of each replication, NaN where there is none, by the names of :data:`OUTCOMES`.
     precision
         What was asked of the intervals, where something was.
+    verification
+        What the verifier said of weekly plans, where it was asked.
+    consequences
+        What :func:`allocation.simulation.consequences.consequences_of` told of each replication, where it was asked.
 
     Notes
     -----
     No outcome can be below 0, and no percentage above 100, so an interval is cut there; the mean never is.
     """
-    scenario = results.scenario
     told = {}
     for name, (label, unit) in OUTCOMES.items():
-        found = interval(outcomes[name], lowest=0.0, highest=100.0 if unit == "%" else np.inf)
-        told[name] = {"label": label, "unit": unit, **asdict(found)}
-    more = {"precision": dict(precision)} if precision else {}
+        told[name] = {"label": label, "unit": unit, **asdict(outcome_interval(name, outcomes[name]))}
+    asked = {
+        "precision": precision,
+        "verification": verification,
+        "consequences": consequences_summary(consequences) if consequences else None,
+    }
+    more = {name: dict(found) for name, found in asked.items() if found}
+    played = {"replications": len(outcomes["grams_due_g"]), "outcomes": told}
+    return head_summary(results) | played | more
+
+
+def outcome_interval(name: str, values: Floats) -> Interval:
+    """Mean and interval of an outcome, cut where no value of its unit can lie."""
+    return interval(values, lowest=0.0, highest=100.0 if OUTCOMES[name][1] == "%" else np.inf)
+
+
+def head_summary(head: RunHead) -> dict[str, object]:
+    """What a summary says of a run before any result: scenario, cohort, what happens, assumptions; ready for JSON."""
+    scenario = head.scenario
     return {
         "kind": "simulation",
         "scenario": scenario.name,
         "title": scenario.title,
         "description": " ".join(scenario.description.split()),
         "weeks": scenario.run.weeks,
-        "replications": len(outcomes["grams_due_g"]),
+        "replications": scenario.run.replications,
         "confidence_level": CONFIDENCE,
         "seed": scenario.run.seed,
         "as_of": scenario.run.as_of,
-        "cohort": {"patients": results.cohort_patients, "name": results.cohort_name, **results.cohort_counts},
-        "outcomes": told,
-        **more,
+        "cohort": {"patients": head.cohort_patients, "name": head.cohort_name, **head.cohort_counts},
         "assumptions": [
             {**one.model_dump(exclude={"keys"}), "text": " ".join(one.text.split())} for one in scenario.assumption
         ],
@@ -142,5 +179,5 @@ def summary(
             for one in listed
         ],
         "sources": [one.model_dump() for one in scenario.source],
-        "tiers": [{"tier": number, "name": name} for number, name in enumerate(results.tier_names, start=1)],
+        "tiers": [{"tier": number, "name": name} for number, name in enumerate(head.tier_names, start=1)],
     }

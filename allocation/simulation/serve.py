@@ -14,6 +14,7 @@ import numpy as np
 
 from allocation.rules.supply import Tier
 from allocation.simulation.demand import NO_PRODUCT, Bools, Ints
+from allocation.simulation.record import GRADES
 
 __all__ = ["Issue", "Queue", "serve_plan", "stage_of"]
 
@@ -61,8 +62,8 @@ def stage_of(tier: Tier, grade: Ints, emergency: Bools) -> Ints:
     stage = np.full(len(grade), len(tier.stage), dtype=np.int64)
     for number in reversed(range(len(tier.stage))):
         rule = tier.stage[number]
-        fits = np.isin(grade, rule.grades) | (rule.include_ungraded & (grade == 0))
-        stage[emergency if rule.emergencies_only else fits] = number
+        fits = np.array([one in rule.grades or (rule.include_ungraded and one == 0) for one in range(GRADES)])
+        stage[emergency if rule.emergencies_only else fits[grade]] = number
     return stage
 
 
@@ -98,33 +99,41 @@ class _Server:
         self.panels = panels
         self.taken_product = np.full(len(queue.group), NO_PRODUCT, dtype=np.int64)
         self.taken_mg = np.zeros(len(queue.group), dtype=np.int64)
+        # Shape (patients, products): what the plan gives the patient's class, and what is the patient's own.
+        self.may: Bools = self.planned[queue.group]
+        self.own: Bools = queue.product[:, None] == np.arange(given_mg.shape[1])
 
     def run(self, smallest_share: float, vial_mg: Ints) -> Issue:
         queue = self.queue
-        products = range(self.left.shape[1])
-        for own in (True, False):
-            for product in products:
-                wants = self.planned[queue.group, product] & ((queue.product == product) == own)
-                self._fill(wants, queue.group, product, self.left[:, product], queue.rank)
+        products = self.left.shape[1]
+        # Courses of the own product wait for no other, so all are given at once.
+        mine = np.flatnonzero((self.may & self.own).any(axis=1))
+        whole = self.left.reshape(-1)
+        self._fill(mine, queue.group[mine] * products + queue.product[mine], queue.product[mine], whole)
+        others = self.may & ~self.own
+        for product in np.flatnonzero(others.any(axis=0)).tolist():
+            index = np.flatnonzero(others[:, product] & (self.taken_mg == 0))
+            self._fill(index, queue.group[index], product, self.left[:, product])
         own_left, switch_left = self._pooled()
         self._offer_again(own_left, switch_left)
         self._reduce(own_left + switch_left, smallest_share, vial_mg)
         person = np.flatnonzero(self.taken_mg)
         return Issue(person, self.taken_product[person], self.taken_mg[person])
 
-    def _fill(self, wants: Bools, group: Ints, product: int, budget: Ints, rank: Ints) -> None:
+    def _fill(self, index: Ints, group: Ints, product: Ints | int, budget: Ints) -> None:
         """Whole courses in the order of rank while each group's budget lasts; the budget is drawn down in place."""
-        index = np.flatnonzero(wants & (self.taken_mg == 0))
         if not index.size:
             return
-        index = index[np.lexsort((rank[index], group[index]))]
-        groups, owed = group[index], self.queue.owed_mg[index]
+        order = np.lexsort((self.queue.rank[index], group))
+        index, groups = index[order], group[order]
+        owed = self.queue.owed_mg[index]
         running = np.cumsum(owed)
-        first = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
-        before = np.repeat(running[first] - owed[first], np.diff(np.r_[first, len(index)]))
+        first = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))
+        size = np.diff(np.append(first, len(index)))
+        before = np.repeat(running[first] - owed[first], size)
         fits = running - before <= budget[groups]
         served = index[fits]
-        self.taken_product[served] = product
+        self.taken_product[served] = product if isinstance(product, int) else product[order][fits]
         self.taken_mg[served] = owed[fits]
         np.subtract.at(budget, groups[fits], owed[fits])
 
@@ -143,24 +152,36 @@ class _Server:
 
     def _offer_again(self, own_left: Ints, switch_left: Ints) -> None:
         queue = self.queue
-        waits = self.taken_mg == 0
         blocked = np.zeros(own_left.shape, dtype=np.bool_)
+        waits = np.flatnonzero(self.taken_mg == 0)
         for stage in np.unique(queue.stage[waits]).tolist():
-            for product in np.flatnonzero((own_left + switch_left).any(axis=0)).tolist():
-                open_ = (queue.stage == stage) & ~blocked[queue.panel, product]
-                is_own = open_ & (queue.product == product)
-                both = own_left[:, product] + switch_left[:, product]
-                left = both.copy()
-                self._fill(is_own, queue.panel, product, left, queue.rank)
-                used = both - left
-                from_own = np.minimum(used, own_left[:, product])
-                own_left[:, product] -= from_own
-                switch_left[:, product] -= used - from_own
-                may_switch = open_ & (queue.product != product) & self.planned[queue.group, product]
-                self._fill(may_switch, queue.panel, product, switch_left[:, product], queue.rank)
+            one = waits[queue.stage[waits] == stage]
+            panel, owed = queue.panel[one], queue.owed_mg[one]
+            both = own_left + switch_left
+            asks = self.own[one] | self.may[one]
+            # Where no single course fits, nobody is served; who waits there still comes before later stages.
+            fits = (asks & (both[panel] >= owed[:, None])).any(axis=0)
+            for product in np.flatnonzero(both.any(axis=0)).tolist():
+                if fits[product]:
+                    here = one[asks[:, product] & ~blocked[panel, product]]
+                    self._offer(here, product, own_left[:, product], switch_left[:, product])
                 # Nobody of a later stage takes what an earlier one still waits for.
-                waiting = (is_own | may_switch) & (self.taken_mg == 0)
-                blocked[queue.panel[waiting], product] = True
+                waiting = asks[:, product] & (self.taken_mg[one] == 0)
+                blocked[panel[waiting], product] = True
+
+    def _offer(self, index: Ints, product: int, own_left: Ints, switch_left: Ints) -> None:
+        """Offer what is left of a product to those whose own it is, then to the others; it is drawn down in place."""
+        panel = self.queue.panel
+        index = index[self.taken_mg[index] == 0]
+        is_own = self.own[index, product]
+        both = own_left + switch_left
+        left = both.copy()
+        self._fill(index[is_own], panel[index[is_own]], product, left)
+        used = both - left
+        from_own = np.minimum(used, own_left)
+        own_left -= from_own
+        switch_left -= used - from_own
+        self._fill(index[~is_own], panel[index[~is_own]], product, switch_left)
 
     def _reduce(self, left: Ints, smallest_share: float, vial_mg: Ints) -> None:
         """A part of a course for the first of each panel and product who still waits, if that may be."""

@@ -15,7 +15,7 @@ from allocation.errors import Fault, InputError
 from allocation.grading import grade_cohort
 from allocation.quantities import DAYS_PER_YEAR
 from allocation.rules import PanelSet, ProductSet, Rulebook, TierSet
-from allocation.scenario import Scenario
+from allocation.scenario import Scenario, load_demand_forecast
 from allocation.simulation.demand import Floats, Ints, Places, people_of
 from allocation.simulation.world import Solver, World, build_world
 
@@ -137,4 +137,6 @@ def prepare(
         tiers=tiers,
         solver=solver,
         counts=counts,
+        # Read here and not by each caller, so that no use case can play a scenario without the forecast it names.
+        forecast=load_demand_forecast(scenario.demand.forecast),
     )

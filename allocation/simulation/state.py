@@ -43,6 +43,11 @@ class State:
         Whether the annual review is still overdue.
     ever_due, lost
         Whether a course ever fell due, and whether the patient left while waiting for one.
+    switched, reduced, interrupted
+        Whether a course was ever given of another product than the own, or in part, and whether a long-term patient
+        ever waited for one as long as a whole interval.
+    doses
+        Courses given, for what is reckoned from them afterwards: who, on which days, milligrams; None where not kept.
     """
 
     people: People
@@ -60,6 +65,11 @@ class State:
     review_open: Bools = field(init=False)
     ever_due: Bools = field(init=False)
     lost: Bools = field(init=False)
+    switched: Bools = field(init=False)
+    reduced: Bools = field(init=False)
+    interrupted: Bools = field(init=False)
+    doses: list[tuple[Ints, Floats, Ints]] | None = None
+    _last_wait_days: Ints = field(init=False)
 
     def __post_init__(self) -> None:
         n = len(self.people)
@@ -76,6 +86,10 @@ class State:
         self.review_open = self.people.review_overdue.copy()
         self.ever_due = np.zeros(n, dtype=np.bool_)
         self.lost = np.zeros(n, dtype=np.bool_)
+        self.switched = np.zeros(n, dtype=np.bool_)
+        self.reduced = np.zeros(n, dtype=np.bool_)
+        self.interrupted = np.zeros(n, dtype=np.bool_)
+        self._last_wait_days = np.zeros(n, dtype=np.int64)
 
     @property
     def weekly_mg(self) -> Floats:
@@ -102,10 +116,22 @@ class State:
         self.record.add(
             "switched", week=week, panel=panel[other], grade=grade[other], product=product[other], mg=mg[other]
         )
+        self.switched[index[other]] = True
+        self.reduced[index[missing > 0]] = True
         self._give_up(index, missing, week)
         self._wait_until(index, float(day))
         self.owed_mg[index] = 0
-        self.due_day[index] = np.maximum(self.due_day[index], float(day)) + self.interval_days[index]
+        given_day = np.maximum(self.due_day[index], float(day))
+        if self.doses is not None:
+            self.doses.append((index, given_day, mg))
+        self.due_day[index] = given_day + self.interval_days[index]
+
+    def wait_for_chair(self, person: int, days: int) -> None:
+        """A patient whose course is ready is given it so many days later, as no chair is free."""
+        self.total_wait_days[person] += days
+        wait = int(self._last_wait_days[person]) + days
+        self.longest_wait_days[person] = max(int(self.longest_wait_days[person]), wait)
+        self.due_day[person] += days
 
     def lose(self, index: Ints, *, day: int, week: int) -> None:
         """These patients wait no longer: all they are owed is unmet, and no course follows."""
@@ -136,7 +162,9 @@ class State:
         since = np.maximum(self.due_day[index], 0.0)
         days = np.floor(np.maximum(day - since, 0.0)).astype(np.int64)
         self.total_wait_days[index] += days
+        self._last_wait_days[index] = days
         self.longest_wait_days[index] = np.maximum(self.longest_wait_days[index], days)
+        self.interrupted[index] |= days >= self.people.interval_days[index]
 
     def _count(self, measure: str, week: int, index: Ints, mg: Ints) -> None:
         people = self.people

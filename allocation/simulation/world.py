@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from allocation.quantities import DAYS_PER_WEEK, DAYS_PER_YEAR
+from allocation.optimise.policies import FoundPolicy, find_policy, tiers_under
+from allocation.quantities import DAYS_PER_WEEK, DAYS_PER_YEAR, MG_PER_G
 from allocation.rules import NATIONAL, PanelSet, ProductSet, TierSet
 from allocation.rules.supply import Tier
-from allocation.scenario import Scenario
+from allocation.scenario import DemandForecast, Scenario
 from allocation.seeds import stream
+from allocation.simulation.chairs import chairs_of
 from allocation.simulation.demand import ROUTES, AcuteSource, Bools, Floats, Ints, People, Places, people_of
+from allocation.simulation.follow import Follow, follow_forecast
 from allocation.simulation.supply import (
     Batches,
     can_give,
@@ -43,6 +46,8 @@ class AcuteExpectation:
         Shape (panels, routes).
     grade_4, grade_4_squared
         Of those of grade 4, by panel: arrivals times the mean course, and times the mean square of the course (mg²).
+    iv_courses
+        Intravenous courses, by panel.
     season
         Factor on the mean for each week of the run, growth included.
     """
@@ -50,6 +55,7 @@ class AcuteExpectation:
     by_route: Floats
     grade_4: Floats
     grade_4_squared: Floats
+    iv_courses: Floats
     season: Floats
 
 
@@ -77,8 +83,12 @@ class World:
         Expected milligrams a week drawn on each place, national last, at least 1: stock over it is weeks of cover.
     gives
         Which products may be given by which route, shape (routes, products).
+    chairs
+        Infusion chairs of each panel; none where they are not modelled.
     counts
         Rows of the cohort by what became of them: played as long-term, replaced by arrivals, left out and why.
+    forecast, follow
+        The forecast that demand follows, if any, and the factors it comes to.
     """
 
     scenario: Scenario
@@ -97,8 +107,11 @@ class World:
     life_days: Floats
     usual_mg: Floats
     gives: Bools
+    chairs: Ints
     solver: Solver
     counts: Mapping[str, int]
+    forecast: DemandForecast | None = None
+    follow: Follow | None = None
 
     @property
     def days(self) -> int:
@@ -118,8 +131,22 @@ class World:
             return regions, np.array([*(regions.index(panel.region) for panel in panels), -1])
         return (NATIONAL,), np.zeros(len(panels) + 1, dtype=np.int64)
 
+    @property
+    def policy(self) -> FoundPolicy:
+        """The policy that the scenario names; each process finds it for itself.
+
+        Raises
+        ------
+        InputError
+            Where it is not known, or cannot be loaded.
+        """
+        return find_policy(self.scenario.run.policy, "run.policy")
+
     def held_mg(self, tier: Tier) -> Ints:
         """Milligrams of each pool held back before grade 3: the tier's reserve, and the scenario's for grade 4.
+
+        A policy that does not keep the tier's order has the tier's reserve alone, before all: nothing is kept for one
+        grade.
 
         Notes
         -----
@@ -130,7 +157,8 @@ class World:
         held = np.zeros(len(names))
         if tier.reserve_quantile == 0:
             return held.astype(np.int64)
-        from scipy.stats import gamma
+        # scipy.stats has this quantile too, but takes a second to load in every process.
+        from scipy.special import gammaincinv
 
         pool = pool_of[: len(self.panels.panel)]
         weeks = tier.reserve_weeks
@@ -138,10 +166,11 @@ class World:
         variance = np.bincount(pool, self.expected.grade_4_squared, len(names)) * weeks
         some = variance > 0
         scale = variance[some] / mean[some]
-        held[some] = gamma.ppf(tier.reserve_quantile, mean[some] / scale, scale=scale)
+        held[some] = gammaincinv(mean[some] / scale, tier.reserve_quantile) * scale
         is_4 = self.start.grade == 4
         weekly = np.bincount(self.start.panel[is_4], self.start.weekly_mg[is_4], len(pool)) + self.expected.grade_4
-        held += np.bincount(pool, weekly, len(names)) * self.scenario.controller.grade_4_weeks_held
+        if self.policy.policy.keeps_tier_order:
+            held += np.bincount(pool, weekly, len(names)) * self.scenario.controller.grade_4_weeks_held
         return np.ceil(held).astype(np.int64)
 
 
@@ -156,23 +185,33 @@ def build_world(
     tiers: TierSet,
     solver: Solver = "highs",
     counts: Mapping[str, int] | None = None,
+    forecast: DemandForecast | None = None,
 ) -> World:
     """Put together what the replications of a run share.
 
     Raises
     ------
     InputError
-        Where a disruption or a mitigation names an unknown product, maker or indication.
+        Where the policy is not known, a disruption or a mitigation names an unknown product, maker or indication, or
+        the forecast that demand is to follow lacks a panel or a month.
+    ValueError
+        Where the scenario names a forecast and none is given.
     """
+    if bool(scenario.demand.forecast) != (forecast is not None):
+        raise ValueError("a scenario that names a forecast is played with it, and no other is")
     alike = sorted({places.entries[entry][0] for entry in np.unique(start.entry).tolist()})
     check_names(scenario, products, entries=places.entries, alike=alike)
     expected = expect_acute(acute, places, scenario)
     untied_mg = untied_use(start, expected.by_route, products)
     use_mg = tied_use(start, start.weekly_mg, *untied_mg.shape) + untied_mg
     total = use_mg.sum(axis=0)
+    follow = _follow(scenario, forecast, start=start, places=places, use_mg=use_mg)
+    if follow is not None:
+        more = follow.by_week(expected.by_route.sum(axis=1), scenario.run.weeks)
+        expected = replace(expected, season=expected.season * more)
     return World(
         scenario=scenario,
-        tiers=tiers,
+        tiers=tiers_under(find_policy(scenario.run.policy, "run.policy"), tiers),
         panels=panels,
         products=products,
         places=places,
@@ -187,9 +226,36 @@ def build_world(
         life_days=shelf_life_days(products),
         usual_mg=np.maximum(np.vstack([use_mg, total]), 1.0),
         gives=can_give(products),
+        chairs=chairs_of(scenario.panels, iv_per_week(start, expected)),
         solver=solver,
         counts=dict(counts or {"long_term": len(start)}),
+        forecast=forecast,
+        follow=follow,
     )
+
+
+def _follow(
+    scenario: Scenario, forecast: DemandForecast | None, *, start: People, places: Places, use_mg: Floats
+) -> Follow | None:
+    if forecast is None:
+        return None
+    given = scenario.demand.forecast_level == "forecast"
+    return follow_forecast(
+        forecast,
+        panels=places.panels,
+        needed=np.unique(start.panel),
+        as_of=scenario.run.as_of,
+        days=scenario.run.weeks * DAYS_PER_WEEK,
+        start_g_per_day=use_mg.sum(axis=1) / (DAYS_PER_WEEK * MG_PER_G) if given else None,
+    )
+
+
+def iv_per_week(start: People, expected: AcuteExpectation) -> Floats:
+    """Expected intravenous courses a week, by panel."""
+    by_vein = start.route == ROUTES.index("IV")
+    per_week = DAYS_PER_WEEK / start.interval_days[by_vein]
+    lasting = np.bincount(start.panel[by_vein], per_week, len(expected.iv_courses)).astype(np.float64)
+    return np.asarray(lasting + expected.iv_courses)
 
 
 def expect_acute(acute: AcuteSource, places: Places, scenario: Scenario) -> AcuteExpectation:
@@ -206,6 +272,7 @@ def expect_acute(acute: AcuteSource, places: Places, scenario: Scenario) -> Acut
     routes = np.zeros((lines, len(ROUTES)))
     mg = people.course_mg / _SAMPLE_PER_LINE
     np.add.at(routes, (line, people.route), mg)
+    by_vein = (people.route == ROUTES.index("IV")) & (people.course_mg > 0)
     is_4 = people.grade == 4
     first = np.bincount(line[is_4], mg[is_4], lines)
     second = np.bincount(line[is_4], mg[is_4] * people.course_mg[is_4], lines)
@@ -219,5 +286,6 @@ def expect_acute(acute: AcuteSource, places: Places, scenario: Scenario) -> Acut
         by_route=per_week.T @ routes,
         grade_4=per_week.T @ first,
         grade_4_squared=per_week.T @ second,
+        iv_courses=per_week.T @ (np.bincount(line[by_vein], minlength=lines) / _SAMPLE_PER_LINE),
         season=by_week / mean_day if mean_day > 0 else np.ones(weeks),
     )

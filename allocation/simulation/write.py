@@ -14,25 +14,38 @@ import pyarrow.parquet as pq
 from allocation.quantities import DAYS_PER_WEEK, MG_PER_G
 from allocation.records import canonical_json, write_text_atomic
 from allocation.rules import NATIONAL
+from allocation.simulation.consequences import consequence_labels
 from allocation.simulation.outcomes import OUTCOMES
 from allocation.simulation.record import MEASURES
 from allocation.simulation.results import ReplicationResult, RunHead, RunResults, summary
+from allocation.simulation.stock_outs import NEVER
 
-__all__ = ["FILES", "PART_FILES", "join_parts", "write_part", "write_run"]
+__all__ = ["CONSEQUENCES_FILE", "FILES", "PART_FILES", "join_parts", "write_part", "write_run"]
 
 FILES = (
     "weeks.parquet",
     "national.parquet",
     "outcomes.parquet",
     "affected.parquet",
+    "stock_outs.parquet",
     "summary.json",
     "events.parquet",
     "resolved.json",
 )
 """Files of a run, but for its manifest."""
 
-PART_FILES = ("weeks.parquet", "national.parquet", "outcomes.parquet", "affected.parquet", "events.parquet")
+PART_FILES = (
+    "weeks.parquet",
+    "national.parquet",
+    "outcomes.parquet",
+    "affected.parquet",
+    "stock_outs.parquet",
+    "events.parquet",
+)
 """Files of one replication; only the first one's events are kept."""
+
+CONSEQUENCES_FILE = "consequences.parquet"
+"""One more of a run and of a replication, where the scenario asks for consequences."""
 
 _WEEKS = pa.schema(
     [
@@ -64,9 +77,20 @@ _AFFECTED = pa.schema(
         ("grade", pa.int8()),
         ("patients", pa.int64()),
         ("patients_late", pa.int64()),
+        ("patients_reduced", pa.int64()),
+        ("patients_interrupted", pa.int64()),
         ("days_late_total", pa.int64()),
         ("deferred_g_weeks", pa.float64()),
         ("unmet_g", pa.float64()),
+    ]
+)
+_STOCK_OUTS = pa.schema(
+    [
+        ("replication", pa.int32()),
+        ("product", pa.string()),
+        ("first_panel_week", pa.int32()),
+        ("first_week", pa.int32()),
+        ("panel_weeks", pa.int32()),
     ]
 )
 _EVENTS = pa.schema(
@@ -80,7 +104,15 @@ _EVENTS = pa.schema(
         ("text", pa.string()),
     ]
 )
-_SCHEMAS = dict(zip(PART_FILES, (_WEEKS, _NATIONAL, _OUTCOMES, _AFFECTED, _EVENTS), strict=True))
+_SCHEMAS = dict(zip(PART_FILES, (_WEEKS, _NATIONAL, _OUTCOMES, _AFFECTED, _STOCK_OUTS, _EVENTS), strict=True))
+
+
+def _schemas(head: RunHead) -> dict[str, Any]:
+    """The tables of a run: those of all, and that of consequences where they are asked for."""
+    if not head.scenario.consequences.enabled:
+        return _SCHEMAS
+    columns = [("replication", pa.int32()), *((name, pa.float64()) for name in consequence_labels())]
+    return {**_SCHEMAS, CONSEQUENCES_FILE: pa.schema(columns)}
 
 
 def write_run(results: RunResults, folder: Path) -> None:
@@ -92,7 +124,8 @@ def write_run(results: RunResults, folder: Path) -> None:
         Where a file cannot be written.
     """
     _write_tables(results, results.replications, folder)
-    _write_records(results, results.outcomes, folder, precision=None)
+    reckoned = _read_consequences(folder) if results.scenario.consequences.enabled else None
+    _write_records(results, results.outcomes, folder, precision=None, consequences=reckoned)
 
 
 def write_part(head: RunHead, part: ReplicationResult, folder: Path) -> None:
@@ -101,21 +134,27 @@ def write_part(head: RunHead, part: ReplicationResult, folder: Path) -> None:
 
 
 def join_parts(
-    head: RunHead, parts: Sequence[Path], folder: Path, *, precision: Mapping[str, object] | None = None
+    head: RunHead,
+    parts: Sequence[Path],
+    folder: Path,
+    *,
+    precision: Mapping[str, object] | None = None,
+    verification: Mapping[str, object] | None = None,
 ) -> None:
     """Write the files of :data:`FILES` from folders of :func:`write_part`, in the order given.
 
     The bytes are those of :func:`write_run` with the same replications. One replication is in memory at a time.
     """
-    for name, schema in _SCHEMAS.items():
+    for name, schema in _schemas(head).items():
         found = (pq.read_table(part / name, schema=schema).combine_chunks() for part in parts)
         if name == "events.parquet":
             found = (table for table in found if table.num_rows)
-        in_one = name == "outcomes.parquet"
+        in_one = name in ("outcomes.parquet", CONSEQUENCES_FILE)
         _write(folder / name, schema, [pa.concat_tables(found).combine_chunks()] if in_one else found)
     outcomes = pq.read_table(folder / "outcomes.parquet")
     values = {name: outcomes.column(name).to_numpy(zero_copy_only=False) for name in OUTCOMES}
-    _write_records(head, values, folder, precision=precision)
+    reckoned = _read_consequences(folder) if head.scenario.consequences.enabled else None
+    _write_records(head, values, folder, precision=precision, verification=verification, consequences=reckoned)
 
 
 def _write_tables(head: RunHead, parts: Sequence[ReplicationResult], folder: Path) -> None:
@@ -124,9 +163,11 @@ def _write_tables(head: RunHead, parts: Sequence[ReplicationResult], folder: Pat
         "national.parquet": (_national(part) for part in parts),
         "outcomes.parquet": [_outcomes(parts)],
         "affected.parquet": (_affected(head, part) for part in parts),
+        "stock_outs.parquet": (_stock_outs(head, part) for part in parts),
         "events.parquet": (_events(part) for part in parts if part.replication == 0),
+        CONSEQUENCES_FILE: [_consequences(parts)],
     }
-    for name, schema in _SCHEMAS.items():
+    for name, schema in _schemas(head).items():
         _write(folder / name, schema, (pa.table(dict(one), schema=schema) for one in columns[name]))
 
 
@@ -136,9 +177,12 @@ def _write_records(
     folder: Path,
     *,
     precision: Mapping[str, object] | None,
+    verification: Mapping[str, object] | None = None,
+    consequences: Mapping[str, npt.NDArray[np.float64]] | None = None,
 ) -> None:
-    write_text_atomic(folder / "summary.json", canonical_json(summary(head, outcomes, precision=precision)))
-    write_text_atomic(folder / "resolved.json", canonical_json(head.scenario.model_dump()))
+    told = summary(head, outcomes, precision=precision, verification=verification, consequences=consequences)
+    write_text_atomic(folder / "summary.json", canonical_json(told))
+    write_text_atomic(folder / "resolved.json", canonical_json(head.scenario.record()))
 
 
 def _write(path: Path, schema: pa.Schema, tables: Iterable[Any]) -> None:
@@ -197,10 +241,43 @@ def _affected(results: RunHead, part: ReplicationResult) -> Mapping[str, object]
         "grade": affected.grade.astype(np.int8),
         "patients": affected.patients,
         "patients_late": affected.patients_late,
+        "patients_reduced": affected.patients_reduced,
+        "patients_interrupted": affected.patients_interrupted,
         "days_late_total": affected.days_late_total,
         "deferred_g_weeks": affected.deferred_mg_weeks / MG_PER_G,
         "unmet_g": affected.unmet_mg / MG_PER_G,
     }
+
+
+def _stock_outs(results: RunHead, part: ReplicationResult) -> Mapping[str, object]:
+    outs = part.stock_outs
+    used = np.flatnonzero(outs.in_use)
+
+    def week(first: npt.NDArray[np.int64]) -> Any:
+        # Missing where it never happened.
+        return pa.array(first[used], pa.int32(), mask=first[used] == NEVER)
+
+    return {
+        "replication": np.full(len(used), part.replication, dtype=np.int32),
+        "product": _names(used, *results.places.products),
+        "first_panel_week": week(outs.first_panel_week),
+        "first_week": week(outs.first_week),
+        "panel_weeks": outs.panel_weeks[used].astype(np.int32),
+    }
+
+
+def _consequences(parts: Sequence[ReplicationResult]) -> Mapping[str, object]:
+    known = [(part.replication, part.consequences) for part in parts if part.consequences is not None]
+    values = {
+        name: pa.array([told[name] for _, told in known], pa.float64(), from_pandas=True)
+        for name in consequence_labels()
+    }
+    return {"replication": np.array([number for number, _ in known], dtype=np.int32), **values}
+
+
+def _read_consequences(folder: Path) -> dict[str, npt.NDArray[np.float64]]:
+    table = pq.read_table(folder / CONSEQUENCES_FILE)
+    return {name: table.column(name).to_numpy(zero_copy_only=False) for name in consequence_labels()}
 
 
 def _events(part: ReplicationResult) -> Mapping[str, object]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from allocation.errors import Fault, InputError
-from allocation.quantities import MG_PER_G, to_g
+from allocation.quantities import DAYS_PER_WEEK, MG_PER_G, to_g
 from allocation.records import manifest, new_folder
+from allocation.workflow.beside_the_tier import put_beside, read_limits, told_of, told_wrong
 from allocation.workflow.cohorts import CohortRead, demand_of, read
+from allocation.workflow.looking_ahead import check_horizon, look
+from allocation.workflow.panel_facts import panel_cohort, panel_stock
 from allocation.workflow.rules_in_use import RulesInUse
 from allocation.workflow.run_folder import outputs_of, write_json
 
@@ -18,10 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from allocation.optimise import Certificate, PatientResult, Plan, Problem
+    from allocation.rules import Entry
 
-__all__ = ["POLICIES", "SOLVERS", "AllocationDone", "StockMade", "allocate", "make_stock"]
+__all__ = ["SOLVERS", "AllocationDone", "StockMade", "allocate", "describe_policies", "make_stock"]
 
-POLICIES = ("grade_order",)
 SOLVERS = ("highs", "cbc")
 _WEEKS_LOW, _WEEKS_HIGH = 0, 104
 
@@ -79,6 +83,8 @@ def allocate(
     strict: bool,
     out: Path,
     rules: RulesInUse,
+    limits: Path | None = None,
+    horizon_weeks: int | None = None,
 ) -> AllocationDone:
     """Allocate at one tier and write ``out`` as one step at the end.
 
@@ -100,14 +106,18 @@ def allocate(
         load_stock,
         serve_patients,
         shadow_prices,
-        solve,
-        verify,
     )
+    from allocation.optimise.levers import mark_stretch
+    from allocation.optimise.policies import find_policy, settle_demand, told, verify_settled, with_priority
     from allocation.reporting import run_headlines
+    from allocation.rules.rests_on import assumptions_used
     from allocation.tables import write_table
 
-    _check_options(tier=tier, policy=policy, solver=solver)
+    _check_options(tier=tier, solver=solver)
     _check_weeks(weeks)
+    chosen = find_policy(policy)
+    check_horizon(horizon_weeks, weeks=weeks, policy=policy)
+    side = read_limits(limits, policy=policy, rules=rules, strict=strict)
     found = read(cohort, strict=strict, rules=rules)
     shelf = load_stock(stock, products=rules.products, panels=rules.panels, as_of=as_of)
     if (shelf.faults and strict) or (shelf.good.empty and shelf.faults):
@@ -116,59 +126,110 @@ def allocate(
         regime = rules.tiers.of(tier)
         found, demand = demand_of(found, as_of=as_of, weeks=weeks, strict=strict, rules=rules)
         reserve = emergency_reserve(demand, regime, rules.panels, weeks=weeks)
+        usable = shelf.good
+        demand = mark_stretch(demand, regime, weeks=weeks)
+        ahead = None
+        if horizon_weeks is not None:
+            ahead = look(
+                found, demand, shelf, tier=regime, as_of=as_of, weeks=weeks, horizon=horizon_weeks, seed=seed,
+                reserve=reserve, solver=solver, rules=rules,
+            )  # fmt: skip
+            demand, usable = ahead.demand, ahead.first.stock
+        stock_mg = _grams(usable)
+        beside = put_beside(side, limits, demand=demand, stock_mg=stock_mg, rules=rules)
+        demand = beside.demand
         problem = build_problem(
             demand,
-            _grams(shelf.good),
+            stock_mg,
             tier=regime,
             panels=rules.panels,
             products=rules.products,
             reserve=reserve,
+            limits=beside.limits,
         )
-        plan = solve(problem, solver="cbc" if solver == "cbc" else "highs")
-        people = serve_patients(demand, problem, plan, shelf.good, seed=seed)
-        certificate = verify(problem, plan, demand=demand, stock=shelf.good, result=people)
+        settled = settle_demand(chosen, problem, demand, solver="cbc" if solver == "cbc" else "highs")
+        problem, plan = settled.problem, settled.plan
+        demand = with_priority(settled, demand)
+        people = serve_patients(demand, problem, plan, usable, seed=seed)
+        certificate = verify_settled(settled, demand=demand, stock=usable, result=people)
         certificate.raise_if_failed()
-        write_table(_patients(people.patients), folder / "patients.csv")
+        people = told(settled, people)
+        if ahead is not None:
+            people = ahead.joined(people, tier=tier, weeks=weeks, rules=rules)
+            write_table(ahead.plan.weeks, folder / "horizon.csv")
+        write_table(_with_blank_grade(_due_again(people.patients, as_of, weeks)), folder / "patients.csv")
         write_table(_panels(problem, plan, people), folder / "panels.csv")
         write_table(_flows(plan.flows), folder / "flows.csv")
-        write_table(shadow_prices(problem, plan), folder / "shadow_prices.csv")
+        write_table(_with_blank_grade(panel_cohort(demand, people.patients)), folder / "panel_cohort.csv")
+        write_table(panel_stock(demand, usable, weeks=weeks), folder / "panel_stock.csv")
+        write_table(shadow_prices(*settled.program), folder / "shadow_prices.csv")
         if len(found.rejects):
             write_rejects(found.rejects, folder / "rejects.csv")
+        if beside.faults:
+            write_table(told_wrong(beside.faults), folder / "limits_rejects.csv")
         if len(shelf.rejects):
             write_rejects(shelf.rejects, folder / "stock_rejects.csv")
         settings = {"tier": tier, "as_of": as_of, "weeks": weeks, "policy": policy}
-        record = _result(plan, people, certificate, settings=settings, tier_name=regime.name)
+        if horizon_weeks is not None:
+            settings["horizon_weeks"] = horizon_weeks
+        under = "" if settled.by_tier else f" Policy {chosen.name}: {chosen.policy.rule}."
+        record = _result(plan, people, certificate, settings=settings, tier_name=f"{regime.name}.{under}")
+        record["policy_used"] = {**chosen.record(), "rounds": [asdict(one) for one in settled.rounds]}
         record["deliveries_g"] = to_g(int((shelf.deliveries["vial_mg"] * shelf.deliveries["vials"]).sum()))
+        record["assumptions"] = assumptions_used(rules.rulebook, _entries_used(demand, as_of=as_of, rules=rules))
+        if ahead is not None:
+            record["horizon"] = ahead.record()
+        if side is not None:
+            record["side_limits"] = told_of(side.limits)
         write_json(folder / "result.json", record)
         written = manifest(
             command="allocate",
-            inputs={"cohort": cohort, "stock": stock, **rules.own_files},
+            inputs={
+                "cohort": cohort,
+                "stock": stock,
+                **rules.own_files,
+                **({} if limits is None else {"limits": limits}),
+            },
             options={**settings, "solver": plan.solver, "strict": strict},
             seed=seed,
             rulebook=f"{rules.rulebook.id} {rules.rulebook.version}",
             # The seconds in result.json differ from run to run, so its hash would too.
-            extra={"outputs": outputs_of(folder, leave_out=("result.json",))},
+            extra={"policy": chosen.record(), "outputs": outputs_of(folder, leave_out=("result.json",))},
         )
         write_json(folder / "manifest.json", written)
         said = run_headlines(folder)
     return AllocationDone(
         read=found,
-        faults=(*found.faults, *shelf.faults),
-        rows_set_aside=len(found.rejects) + len(shelf.rejects),
+        faults=(*found.faults, *shelf.faults, *beside.faults),
+        rows_set_aside=len(found.rejects) + len(shelf.rejects) + len(beside.faults),
         headlines=said,
     )
 
 
-def _check_options(*, tier: int, policy: str, solver: str) -> None:
+def describe_policies() -> tuple[tuple[str, str, str], ...]:
+    """Name, package and rule of every policy that can be used."""
+    from allocation.optimise.policies import list_policies
+
+    return tuple((one.name, f"{one.distribution} {one.version}", one.policy.rule) for one in list_policies())
+
+
+def _check_options(*, tier: int, solver: str) -> None:
     faults = []
     if tier not in (1, 2, 3, 4):
         faults.append(Fault("--tier", "a tier from 1 to 4", value=str(tier)))
-    if policy not in POLICIES:
-        faults.append(Fault("--policy", f"one of {', '.join(POLICIES)}", value=policy))
     if solver not in SOLVERS:
         faults.append(Fault("--solver", f"one of {', '.join(SOLVERS)}", value=solver))
     if faults:
         raise InputError(faults)
+
+
+def _entries_used(demand: pd.DataFrame, *, as_of: date, rules: RulesInUse) -> list[Entry]:
+    """Entries of the rulebook that some patient was graded by, in its order."""
+    from allocation.grading import entries_of
+
+    in_force = rules.rulebook.on(as_of)
+    places = sorted(set(entries_of(in_force, demand).tolist()))
+    return [in_force.entry[place] for place in places if place >= 0]
 
 
 def _check_weeks(weeks: float) -> None:
@@ -184,9 +245,17 @@ def _grams(stock: pd.DataFrame) -> pd.DataFrame:
     return stock.assign(mg=mg).groupby(["location", "product"], sort=True)["mg"].sum().reset_index()
 
 
-def _patients(patients: pd.DataFrame) -> pd.DataFrame:
+def _with_blank_grade(table: pd.DataFrame) -> pd.DataFrame:
     # Blank, as in a graded cohort, where the program counts with 0.
-    return patients.assign(grade=_blank_for_none(patients["grade"]))
+    return table.assign(grade=_blank_for_none(table["grade"]))
+
+
+def _due_again(patients: pd.DataFrame, as_of: date, weeks: float) -> pd.DataFrame:
+    """With the day from which a stretched patient is due: that of the next allocation."""
+    if "stretched_days" not in patients:
+        return patients
+    day = as_of + timedelta(days=ceil(weeks * DAYS_PER_WEEK))
+    return patients.assign(next_due_date=patients["stretched_days"].gt(0).map({True: day.isoformat(), False: ""}))
 
 
 def _blank_for_none(grade: pd.Series[int]) -> pd.Series[str]:
@@ -221,7 +290,7 @@ def _result(
     return {
         "kind": "allocation",
         "status": "optimal",
-        "description": f"Tier {settings['tier']}: {tier_name}.",
+        "description": f"Tier {settings['tier']}: {tier_name}",
         **settings,
         "objectives": [asdict(stage) for stage in plan.objectives],
         "certificate": certificate.as_dict(),

@@ -21,13 +21,18 @@ from allocation.forecast import (
     load_history,
     load_settings,
 )
+from allocation.forecast.bottom_up import BottomUp
+from allocation.forecast.decompose import ALL
 from allocation.forecast.frames import breaks_frame, forecast_frame, history_frame, notes_frame
 from allocation.forecast.hierarchy import METHOD
 from allocation.forecast.history import history_files
+from allocation.forecast.months import month_range
 from allocation.quantities import G_PER_KG
 from allocation.records import manifest, new_folder, write_text_atomic
 from allocation.reporting.charts_forecast import Fan, fan_svg, panels_svg
 from allocation.tables import write_table
+from allocation.workflow.cohorts import CohortRead
+from allocation.workflow.forecasting_cohort import CohortSide, cohort_demand, write_comparison
 from allocation.workflow.run_folder import outputs_of, write_json
 
 __all__ = ["ForecastDone", "forecast_demand", "sample_history"]
@@ -39,10 +44,11 @@ _DECIMALS = 4
 
 @dataclass(frozen=True, slots=True)
 class ForecastDone:
-    """What was found, in words, and where the data fell short."""
+    """What was found, in words, where the data fell short, and how the cohort was read if there was one."""
 
     findings: str
     notes: int
+    cohort: CohortRead | None = None
 
 
 def sample_history(folder: Path, *, months: int, panels: int, seed: int) -> tuple[Path, Path]:
@@ -72,18 +78,24 @@ def forecast_demand(
     adjust_breaks: bool,
     out: Path,
     progress: Progress | None = None,
+    cohort: CohortSide | None = None,
 ) -> ForecastDone:
     """Forecast ``paths`` and write ``out`` as one step at the end.
+
+    With a ``cohort`` its demand is reckoned for the same months and set beside the forecast.
 
     Raises
     ------
     InputError
-        Where the history, the map or an option cannot be used, statsforecast is missing, or ``out`` holds
+        Where the history, the map, the cohort or an option cannot be used, statsforecast is missing, or ``out`` holds
         something that is no run of ours.
     """
     _check(horizon_months, model)
     settings = load_settings()
     history = load_history(paths, trusts=trusts, settings=settings)
+    ahead = month_range(history.months[-1], horizon_months + 1)[1:]
+    # Read before the models are fitted, which takes longer: a fault of the cohort is told at once.
+    needed, read = cohort_demand(cohort, ahead) if cohort is not None else (None, None)
 
     def report(words: str) -> Callable[[int, int], None]:
         return lambda done, total: progress(words, done, total) if progress is not None else None
@@ -103,19 +115,25 @@ def forecast_demand(
             factors=tried.factors[chosen] if tried else None,
         )  # fmt: skip
         said = findings(history, made, tried, adjust_breaks=adjust_breaks)
-        _write(folder, history, made, tried, said=said, adjust_breaks=adjust_breaks)
+        fans = _write(folder, history, made, tried, said=said, adjust_breaks=adjust_breaks)
+        if needed is not None:
+            said = f"{said}\n\n{write_comparison(folder, history, made, needed, fans)}"
+        if read is not None and len(read.rejects):
+            write_table(read.rejects, folder / "rejects.csv")
+        write_text_atomic(folder / "findings.txt", said + "\n")
         inputs = {f"history {i:03d}": path for i, path in enumerate(history_files(paths), 1)}
         record = manifest(
             command="forecast",
-            inputs={**inputs, **({"trusts": trusts} if trusts else {})},
+            inputs={**inputs, **({"trusts": trusts} if trusts else {}), **_cohort_inputs(cohort)},
             options={
                 "horizon_months": horizon_months,
                 "model": model or "chosen by igalloc",
                 "backtest": with_backtest,
                 "breaks": "adjust" if adjust_breaks else "keep",
+                **_cohort_options(cohort, needed),
             },
             seed=None,
-            rulebook="none",
+            rulebook=f"{cohort.rules.rulebook.id} {cohort.rules.rulebook.version}" if cohort else "none",
             extra={
                 "forecast": {
                     "model": chosen,
@@ -127,7 +145,27 @@ def forecast_demand(
             },
         )
         write_json(folder / "manifest.json", record)
-    return ForecastDone(said, len(history.notes))
+    return ForecastDone(said, len(history.notes), read)
+
+
+def _cohort_inputs(cohort: CohortSide | None) -> dict[str, Path]:
+    if cohort is None:
+        return {}
+    scenario = Path(cohort.scenario)
+    own = {"scenario": scenario} if scenario.suffix == ".toml" and scenario.is_file() else {}
+    return {"cohort": cohort.path, **own, **cohort.rules.own_files}
+
+
+def _cohort_options(cohort: CohortSide | None, needed: BottomUp | None) -> dict[str, object]:
+    if cohort is None or needed is None:
+        return {}
+    return {
+        "as_of": needed.as_of,
+        "scenario": Path(cohort.scenario).stem,
+        "leaving_per_year": needed.leaving_per_year,
+        "growth_per_year": needed.growth_per_year,
+        "strict": cohort.strict,
+    }
 
 
 def _check(horizon_months: int, model: str | None) -> None:
@@ -140,7 +178,8 @@ def _check(horizon_months: int, model: str | None) -> None:
 
 def _write(
     folder: Path, history: History, made: Forecast, tried: Backtest | None, *, said: str, adjust_breaks: bool
-) -> None:
+) -> dict[str, Fan]:
+    """Tables and charts of the forecast alone; the fans by panel, and of the nation."""
     write_table(history_frame(history), folder / "history.csv")
     write_table(forecast_frame(made), folder / "forecast.csv")
     write_table(breaks_frame(history, made, handled=adjust_breaks), folder / "breaks.csv")
@@ -150,7 +189,6 @@ def _write(
     if tried is not None:
         write_table(tried.summary.round(_DECIMALS), folder / "backtest.csv")
         write_table(tried.series.round(_DECIMALS), folder / "backtest_series.csv")
-    write_text_atomic(folder / "findings.txt", said + "\n")
     nation = _fan(history, made, 0)
     for name, text in zip(("nation", "nation_narrow"), fan_svg(nation, description=said), strict=True):
         write_text_atomic(folder / f"{name}.svg", text + "\n")
@@ -163,6 +201,8 @@ def _write(
         )
         for name, text in zip(("panels", "panels_narrow"), panels_svg(panels, description=f"{words}."), strict=True):
             write_text_atomic(folder / f"{name}.svg", text + "\n")
+    by_panel = {one.name: one for one in panels} or {history.labels[0][0]: nation}
+    return {ALL: nation, **by_panel}
 
 
 def _fan(history: History, made: Forecast, place: int) -> Fan:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from allocation.errors import Fault, InputError
 from allocation.records import canonical_json, manifest, new_folder, sha256_of
-from allocation.resources import NATIONAL_COHORT, SAMPLE_COHORT, bundled, package_data, scenario_names
-from allocation.workflow.cohorts import CohortRead, demand_of, read
+from allocation.resources import package_data, scenario_names
+from allocation.workflow.cohorts import CohortRead
 from allocation.workflow.rules_in_use import RulesInUse
 from allocation.workflow.run_folder import outputs_of, write_json
+from allocation.workflow.worlds import input_files, make_ready
 
-__all__ = ["SimulationDone", "default_cohort", "describe_library", "simulate"]
+__all__ = ["SimulationDone", "describe_library", "run_id", "simulate"]
 
 Progress = Callable[[int, int], None]
 
@@ -40,20 +40,6 @@ def _first_sentence(text: str) -> str:
     return first + stop.strip()
 
 
-def default_cohort() -> Path:
-    """The national cohort where it is at hand, else the sample that every installation carries.
-
-    Raises
-    ------
-    InputError
-        Where neither is found, which means that the installation is broken.
-    """
-    path = bundled(NATIONAL_COHORT) or bundled(SAMPLE_COHORT)
-    if path is None:
-        raise InputError(Fault("--cohort", "a cohort file", remedy="This installation carries none; name one."))
-    return path
-
-
 def simulate(
     scenario: str,
     *,
@@ -68,20 +54,34 @@ def simulate(
     rules: RulesInUse,
     resume: bool = False,
     precision: Mapping[str, float] | None = None,
+    consequences: bool = False,
     most_replications: int | None = None,
+    cluster: str | None = None,
+    verify: bool = False,
+    policy: str | None = None,
 ) -> SimulationDone:
     """Run a scenario's replications and write ``out`` as one step at the end.
 
-    The result is the same for any number of workers, and whether or not the run was resumed; ``workers`` and ``resume``
-    are therefore not in the manifest. Replications done are kept in a folder beside ``out`` until then.
+    The result is the same for any number of workers, on a cluster, and whether or not the run was resumed; ``workers``,
+    ``cluster`` and ``resume`` are therefore not in the manifest. Replications done are kept in a folder beside ``out``
+    until then.
 
     Parameters
     ----------
     resume
         Go on with the replications that an earlier run to ``out`` left behind, and keep those done if interrupted;
         begin afresh where False.
+    consequences
+        Reckon what waiting may mean for infections and relapses besides, also where the scenario does not ask for it.
     precision, most_replications
         As in the scenario's ``[run]``; None leaves the scenario's.
+    cluster
+        Address of a dask scheduler whose workers play the replications, in place of processes here.
+    verify
+        Play the first replication once more and put its weekly plans before the verifier; the summary says what came
+        of it, and everything else stays the same to the byte.
+    policy
+        Who goes first; None leaves the scenario's.
 
     Raises
     ------
@@ -89,30 +89,37 @@ def simulate(
         Where scenario, cohort or an option cannot be used, ``out`` holds something that is not a run, or what was left
         behind is of a run with other inputs.
     VerificationError, SolverError
-        Where a replication breaks a rule that every result must keep.
+        Where a replication breaks a rule that every result must keep, or a plan does not pass the verifier.
     """
-    from allocation.cohort.epidemiology import load_epidemiology
     from allocation.cohort.write import write_rejects
+    from allocation.optimise.policies import find_policy
     from allocation.reporting import run_headlines
     from allocation.scenario import load_scenario, with_run
-    from allocation.simulation import PartStore, check_precision, head_of, join_parts, played_in_parts, prepare
+    from allocation.simulation import PartStore, check_precision, head_of, join_parts, played_in_parts
+    from allocation.simulation.cluster import check_cluster
+    from allocation.simulation.prove import verify_weeks
+
+    if cluster is not None:
+        check_cluster(cluster)
 
     played = with_run(
         load_scenario(scenario),
         weeks=weeks,
         replications=replications,
         seed=seed,
+        policy=policy,
         precision=precision,
+        consequences=consequences,
         most_replications=most_replications,
     )
     check_precision(played.run)
-    path = cohort or default_cohort()
-    found = read(path, strict=strict, rules=rules)
+    chosen = find_policy(played.run.policy, "--policy" if policy is not None else "run.policy")
     with new_folder(out) as folder:
-        found, _ = demand_of(found, as_of=played.run.as_of, weeks=1.0, strict=strict, rules=rules)
+        ready = make_ready(played, cohort=cohort, strict=strict, rules=rules)
+        world, found = ready.world, ready.read
         record = manifest(
             command="simulate",
-            inputs={"cohort": path, **_scenario_file(scenario), **rules.own_files},
+            inputs=input_files(scenario, ready.cohort, rules),
             options={
                 "scenario": played.name,
                 "weeks": played.run.weeks,
@@ -121,23 +128,17 @@ def simulate(
             },
             seed=played.run.seed,
             rulebook=f"{rules.rulebook.id} {rules.rulebook.version}",
+            extra={"policy": chosen.record()},
         )
         run = played.model_dump(exclude={"run": {"replications", "precision", "most_replications"}})
+        run["demand"] = played.record()["demand"]
         store = PartStore.open(
-            out.with_name(f".{out.name}.work"), run_id=_run_id(record, run), resume=resume, building=folder
+            out.with_name(f".{out.name}.work"), run_id=run_id(record, run), resume=resume, building=folder
         )
         try:
-            world = prepare(
-                played,
-                found.good,
-                rulebook=rules.rulebook,
-                panels=rules.panels,
-                products=rules.products,
-                tiers=rules.tiers,
-                epidemiology=load_epidemiology(),
-            )
-            head = head_of(world, path.name)
-            parts, reached = played_in_parts(world, head, store, workers=workers, progress=progress)
+            head = head_of(world, ready.cohort.name)
+            parts, reached = played_in_parts(world, head, store, workers=workers, cluster=cluster, progress=progress)
+            proved = verify_weeks(world, expected=store.outcomes(0)) if verify else None
         except KeyboardInterrupt:
             # Who stops a run by hand wants it gone, unless it was started as one to go on with.
             if not resume:
@@ -145,7 +146,7 @@ def simulate(
             raise
         finally:
             store.remove_if_empty()
-        join_parts(head, parts, folder, precision=reached)
+        join_parts(head, parts, folder, precision=reached, verification=proved)
         if len(found.rejects):
             write_rejects(found.rejects, folder / "rejects.csv")
         write_json(folder / "manifest.json", record | {"outputs": outputs_of(folder)})
@@ -154,7 +155,7 @@ def simulate(
     return SimulationDone(found, said)
 
 
-def _run_id(record: Mapping[str, object], scenario: Mapping[str, object]) -> str:
+def run_id(record: Mapping[str, object], scenario: Mapping[str, object]) -> str:
     """Hash of all that decides a replication: inputs, scenario, versions and our own files.
 
     How many replications there are decides none of them, so a run may be gone on with to have more.
@@ -168,8 +169,3 @@ def _run_id(record: Mapping[str, object], scenario: Mapping[str, object]) -> str
     decided = {name: value for name, value in record.items() if name != "options"}
     text = canonical_json({**decided, "scenario": scenario, "package": ours})
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def _scenario_file(scenario: str) -> dict[str, Path]:
-    path = Path(scenario)
-    return {"scenario": path} if path.suffix == ".toml" and path.is_file() else {}

@@ -127,4 +127,5 @@ def test_out_is_needed_and_a_missing_history_is_named(tmp_path: Path, capsys: py
 def test_a_sample_can_be_made_and_never_overwrites(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["forecast", str(tmp_path / "s"), "--make-sample"]) == 0
     assert "synthetic" in capsys.readouterr().err
+    assert "synthetic" in (tmp_path / "s" / "README.txt").read_text(encoding="utf-8")
     assert main(["forecast", str(tmp_path / "s"), "--make-sample"]) == 2

@@ -52,6 +52,8 @@ def allocation(cohort: Path, folder: Path, *, tier: int, share: float) -> dict[s
     tables["stock"] = pd.read_csv(stock)
     result = json.loads((out / "result.json").read_text(encoding="utf-8"))
     assert result["certificate"]["passed"] is True
+    assert all(rests["id"] and rests["text"] and rests["source"] for rests in result["assumptions"])
+    assert {rests["id"] for rests in result["assumptions"]} >= {"N06", "N31"}
     return tables
 
 

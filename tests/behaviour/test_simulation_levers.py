@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from allocation.simulation.engine import play
 from allocation.simulation.outcomes import outcomes_of
 from allocation.simulation.record import MEASURES
 from allocation.simulation.stock import Ledger
+from allocation.simulation.stock_outs import StockOuts
+from allocation.simulation.variants import revised
 
 AS_OF = date(2026, 11, 1)
 DEEP = {"kind": "output_cut", "start_week": 1, "weeks": 30, "fraction": 0.4}
@@ -257,3 +259,213 @@ def test_a_measure_meets_the_same_patients_whatever_else_happens(make: Make) -> 
     one, other = (played(make(disruption=some, mitigation=[cut], weeks=4)).state for some in ([], [DEEP]))
     assert np.array_equal(one.course_mg, other.course_mg)
     assert pd.Series(one.course_mg < one.people.course_mg)[~one.people.acute].mean() == pytest.approx(0.5, abs=0.1)
+
+
+# ------------------------------------------------------------------ how panels are supplied
+
+UP_TO = {"policy": "order_up_to", "up_to_weeks": 4.0}
+REORDER = {"policy": "s_S", "up_to_weeks": 4.0, "reorder_below_weeks": 2.0}
+
+
+def with_supply(make: Make, disruption: list[dict[str, Any]] | None = None, **supply: Any) -> World:
+    return make(disruption=disruption or [], supply=supply)
+
+
+def test_a_higher_level_means_more_stock_and_less_waiting(make: Make) -> None:
+    rules = [UP_TO | {"up_to_weeks": level} for level in (3.0, 6.0)]
+    calm = [played(with_supply(make, replenishment=rule)) for rule in rules]
+    covers = [np.mean([week.cover_weeks for week in one.national]) for one in calm]
+    assert covers[1] > covers[0] + 1
+    low, high = (mean(with_supply(make, [DEEP], replenishment=rule, opening_cover_weeks=2.0)) for rule in rules)
+    assert low["deferred_g_weeks"] > high["deferred_g_weeks"]
+
+
+def test_reordering_late_means_fewer_deliveries_and_lower_shelves(make: Make) -> None:
+    always, late = (played(with_supply(make, replenishment=rule)) for rule in (UP_TO, REORDER))
+    sent = [
+        sum(event.kind == "dispatch" and event.amount_g > 0 for event in one.record.events) for one in (always, late)
+    ]
+    assert sent[1] < sent[0]
+    mean_cover = [np.mean([week.cover_weeks for week in one.national]) for one in (always, late)]
+    assert mean_cover[1] < mean_cover[0]
+
+
+def test_orders_never_pass_the_level(make: Make) -> None:
+    country = played(with_supply(make, replenishment=UP_TO, opening_cover_weeks=1.0))
+    world, ledger = country.world, country.ledger
+    level = 4.0 * world.use_mg + world.largest_mg
+    position = ledger.usable[:-1] + country.dispatcher.in_transit_mg
+    # The last order was some days ago, and patients come and go, so use and with it the level move a little.
+    use = world.use_mg.sum()
+    assert level.sum() - 2 * use < position.sum() < level.sum() + 0.2 * use
+
+
+def test_deliveries_in_parts_come_whole_in_the_end_and_never_help(make: Make) -> None:
+    parts = {
+        "probability": 0.8,
+        "first_share_low": 0.2,
+        "first_share_high": 0.6,
+        "rest_days": {"mean": 28.0, "sd": 7.0},
+    }
+    plain, split = (played(with_supply(make, partial_deliveries=one)) for one in ({"probability": 0.0}, parts))
+    for country in (plain, split):
+        sent = sum(round(event.amount_g * 1000) for event in country.record.events if event.kind == "dispatch")
+        early = country.ledger.delivered.sum() + country.dispatcher.in_transit_mg.sum() - sent
+        assert early >= 0, "what was sent before day 0 is delivered besides"
+        country.ledger.check()
+    assert split.ledger.delivered.sum() < plain.ledger.delivered.sum()
+    covers = [np.mean([week.cover_weeks for week in one.national]) for one in (plain, split)]
+    assert covers[1] < covers[0]
+
+
+def test_parts_add_up_to_the_milligram(make: Make) -> None:
+    parts = {"probability": 1.0, "first_share_low": 0.33, "first_share_high": 0.77}
+    parts |= {"rest_days": {"mean": 3.0, "sd": 2.0}}
+    whole, split = (make(supply={"partial_deliveries": one}) for one in ({"probability": 0.0}, parts))
+    ones = [Country(world, 11, 0) for world in (whole, split)]
+    sent = [sum(shipment.mg for shipment in one.dispatch("Grifols", 7)) for one in ones]
+    assert sent[0].sum() > 0
+    assert np.array_equal(sent[0], sent[1])
+    assert [np.array_equal(one.dispatcher.in_transit_mg, mg) for one, mg in zip(ones, sent, strict=True)] == [True] * 2
+    arrivals = [len({shipment.arrival_day for shipment in one.dispatch("Octapharma", 7)}) for one in ones]
+    assert arrivals[1] > arrivals[0]
+
+
+def test_a_maker_that_fails_more_often_sends_less(make: Make) -> None:
+    fails = {"kind": "supply_failures", "start_week": 0, "weeks": 26, "maker": "Octapharma"}
+    fails |= {"recovers_per_week": 0.3}
+    rows = [
+        mean(make(disruption=[] if not often else [fails | {"fails_per_week": often}])) for often in (0.0, 0.1, 1.0)
+    ]
+    delivered = [row["grams_delivered_g"] for row in rows]
+    assert delivered == sorted(delivered, reverse=True)
+    assert delivered[0] > delivered[1] > delivered[2]
+
+
+# ------------------------------------------------------------------ patients, doses, chairs
+
+
+def test_titration_trials_shrink_courses_stop_some_and_send_some_back(make: Make) -> None:
+    trial = {"kind": "titration_trial", "start_week": 0, "starting_weeks": 4, "trial_weeks": 8, "patients_share": 1.0}
+    trial |= {"fraction": 0.36, "back_share": 0.3, "stop_share": 0.2, "indications": ["cidp"]}
+    country = played(make("no_disruption", mitigation=[trial]))
+    state, people = country.state, country.state.people
+    entries = np.array([indication for indication, _ in country.world.places.entries])
+    inside = country.happenings.trials[0].inside
+    assert inside.sum() > 10
+    assert set(entries[people.entry[inside]]) == {"cidp"}
+    back, stops = country.happenings.trials[0].back, country.happenings.trials[0].stops
+    keeps = inside & ~back & ~stops
+    assert np.array_equal(state.course_mg[back], people.course_mg[back])
+    assert state.course_mg[keeps].sum() == pytest.approx(0.64 * people.course_mg[keeps].sum(), rel=0.05)
+    assert (state.leaves_day[stops] <= 12 * 7).all()
+    assert np.array_equal(state.course_mg[~inside], people.course_mg[~inside])
+    due = [
+        mean(make("no_disruption", mitigation=some))["grams_due_g"]
+        for some in ([], [trial | {"patients_share": 0.5}], [trial])
+    ]
+    assert due == sorted(due, reverse=True)
+    assert due[0] > due[2]
+
+
+def test_more_deaths_mean_more_leave_and_as_many_start(make: Make) -> None:
+    ones = [played(make("no_disruption", demand={"deaths_per_year": rate}, weeks=52)) for rate in (0.0, 0.5)]
+    left = [(one.state.leaves_day[: len(one.world.start)] < 364).mean() for one in ones]
+    assert left[1] - left[0] == pytest.approx(np.exp(-0.074) * (1 - np.exp(-0.5)), abs=0.08)
+    lasting = [int((~one.state.people.acute).sum()) - len(one.world.start) for one in ones]
+    assert lasting[1] > lasting[0] + 60
+
+
+def test_fewer_chairs_mean_longer_queues_and_later_courses(make: Make) -> None:
+    loads = (0.0, 0.6, 1.0)
+    rows = [mean(make("no_disruption", panels={"infusion_chair_load": load})) for load in loads]
+    assert np.isnan(rows[0]["mean_chair_queue"])
+    assert rows[1]["mean_chair_wait_hours"] < rows[2]["mean_chair_wait_hours"]
+    assert rows[1]["days_late_per_patient"] <= rows[2]["days_late_per_patient"]
+    assert rows[2]["infusions"] > 100
+    assert rows[0]["grams_issued_g"] >= rows[2]["grams_issued_g"]
+
+
+def test_a_single_chair_makes_courses_late(make: Make) -> None:
+    slow = {"infusion_chairs": 4, "infusion_hours": {"mean": 40.0, "sd": 10.0}}
+    country = played(make("no_disruption", panels=slow))
+    assert country.world.chairs.sum() == 4
+    assert outcomes_of(country)["days_late_per_patient"] > 1
+    assert outcomes_of(country)["patients_late"] > 0
+    country.record.check()
+
+
+# ------------------------------------------------------------------ what a run tells
+
+
+def test_outcomes_of_trouble_and_its_end(make: Make) -> None:
+    calm = outcomes_of(played(make("no_disruption")))
+    assert np.isnan(calm["recovery_weeks"])
+    assert np.isnan(calm["first_stock_out_week"])
+    assert calm["products_out"] == calm["patients_switched"] == calm["patients_missed_grade_4"] == 0
+    assert calm["days_late_per_patient"] == calm["days_late_per_patient_p95"] == 0
+
+    short = DEEP | {"weeks": 10}
+    rise = {"kind": "output_rise", "start_week": 11, "weeks": 40, "fraction": 0.5}
+    country = played(make(disruption=[short, rise], weeks=60))
+    found = outcomes_of(country)
+    tiers = np.array([week.tier for week in country.national])
+    owed = country.record.cube[..., MEASURES.index("deferred")].sum(axis=(1, 2, 3))
+    trouble = (tiers > 1) | (owed > 0)
+    assert found["recovery_weeks"] == np.flatnonzero(trouble)[-1] + 1 - np.flatnonzero(trouble)[0]
+    assert found["weeks_tier_1"] == (tiers == 1).sum()
+    assert found["highest_tier"] > tiers[-1] == 1, "the country comes down again"
+    state = country.state
+    assert found["patients_switched"] == state.switched.sum() > 0
+    assert found["days_late_per_patient_p95"] >= found["days_late_per_patient"] > 0
+    assert (state.longest_wait_days[state.interrupted] >= state.people.interval_days[state.interrupted]).all()
+
+    deep = played(make(disruption=[DEEP | {"fraction": 0.9}], weeks=40))
+    gone = outcomes_of(deep)
+    assert np.isnan(gone["recovery_weeks"])
+    assert gone["first_stock_out_panel_week"] <= gone["first_stock_out_week"]
+    assert gone["products_out"] > 0
+    assert gone["patients_missed_grade_4"] > 0
+    outs = deep.stock_outs
+    assert (outs.panel_weeks[outs.first_week >= 0] > 0).all()
+
+
+def test_stock_outs_are_told_week_by_week() -> None:
+    outs = StockOuts(np.array([5, 5, 5]), np.array([[True, True, False], [True, False, False]]))
+    outs.note(0, np.array([[5, 9, 0], [4, 0, 0], [0, 0, 0]]))
+    outs.note(1, np.array([[0, 4, 0], [4, 0, 0], [0, 1, 0]]))
+    outs.note(2, np.array([[0, 4, 0], [0, 0, 0], [9, 0, 0]]))
+    assert outs.first_panel_week.tolist() == [0, 1, -1]
+    assert outs.first_week.tolist() == [1, -1, -1] or outs.first_week.tolist() == [1, 2, -1]
+    assert outs.panel_weeks.tolist() == [5, 2, 0]
+
+
+def test_kawasaki_disease_peaks_in_january(make: Make) -> None:
+    source = make().acute
+    rate = source.rate_per_day(365)
+    line = next(number for number, (indication, _) in enumerate(source.keys) if indication.startswith("kawasaki"))
+    months = np.array([(AS_OF + timedelta(days=day)).month for day in range(365)])
+    by_month = [rate[months == month, line].sum(axis=1).mean() for month in range(1, 13)]
+    assert int(np.argmax(by_month)) == 0
+
+
+@pytest.mark.slow
+def test_fall_of_2021_delivers_what_was_reported(make: Make) -> None:
+    """Up to 14 % less for at least six months, not the same for every product."""
+    fall, calm = (make("uk_2021_output_fall", weeks=32, **more) for more in ({}, {"disruption": []}))
+    sent = []
+    for world in (fall, calm):
+        room = world.scenario.model_dump()
+        # Panels that never fill up take all that is sent, so what was sent is what makers could.
+        room["supply"] |= {"highest_cover_weeks": 500.0}
+        country = played(revised(world, Scenario.model_validate(room)))
+        by_product = np.zeros(len(world.places.products))
+        for event in country.record.events:
+            if event.kind == "dispatch" and 6 * 7 <= event.day < 32 * 7:
+                by_product[world.places.products.index(event.product)] += event.amount_g
+        sent.append(by_product)
+    less = 1 - sent[0].sum() / sent[1].sum()
+    assert less == pytest.approx(0.14, abs=0.005)
+    each = 1 - sent[0][sent[1] > 0] / sent[1][sent[1] > 0]
+    assert each.max() > 1.5 * less
+    assert each.min() < 0.75 * less

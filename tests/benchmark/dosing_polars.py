@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 import polars as pl
 
-from allocation.cohort.demand import route_vials
+from allocation.cohort.in_use import route_vials
+from allocation.quantities import DAYS_PER_WEEK
 from allocation.rules import FLAGS, ProductSet, Rulebook
 from allocation.rules.models import Entry, Regimen
 
@@ -50,6 +51,7 @@ class PolarsRules:
             "situation": entry.situation,
             "base_grade": entry.base_grade,
             "long_term": entry.term == "long",
+            "initiation_weeks": entry.initiation_weeks or self.rulebook.settings.initiation_weeks,
         }
         for place in range(self.most_upgrades):
             upgrade = entry.upgrade[place] if place < len(entry.upgrade) else None
@@ -71,7 +73,8 @@ def polars_doses(cohort: pl.DataFrame, rules: PolarsRules, as_of: date) -> pl.Da
         *((pl.col(flag) == "yes").cast(pl.Int64) * (1 << bit) for bit, flag in enumerate(FLAGS)),
         review.cast(pl.Int64) * (1 << _REVIEW),
     )
-    settled = (today - pl.col("start_date")) >= pl.duration(weeks=int(settings.initiation_weeks))
+    weeks = pl.col("initiation_weeks").fill_null(settings.initiation_weeks)
+    settled = (today - pl.col("start_date")) >= pl.duration(days=weeks * DAYS_PER_WEEK)
     undated = pl.col("interval_weeks").is_not_nan() | (pl.col("long_term") & pl.col("dose_g").is_nan())
     frame = (
         cohort.with_row_index("place")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from allocation.cohort.demand import route_vials
+from allocation.cohort.in_use import route_vials
 from allocation.rules import FLAGS, ProductSet, Rulebook
 from allocation.rules.models import Entry, Regimen
 
@@ -72,7 +72,8 @@ def regimen_of(patient: Any, entry: Entry, rulebook: Rulebook, as_of: date) -> R
     if pd.isna(patient.start_date):
         ongoing = has_interval or (entry.term == "long" and not has_dose)
     else:
-        ongoing = pd.Timestamp(as_of) - patient.start_date >= timedelta(weeks=rulebook.settings.initiation_weeks)
+        weeks = entry.initiation_weeks or rulebook.settings.initiation_weeks
+        ongoing = pd.Timestamp(as_of) - patient.start_date >= timedelta(weeks=weeks)
     defaults = entry.default_regimens("ongoing" if ongoing else "start")
     if not any(regimen.route == patient.route for regimen in defaults):
         others = [r for r in entry.regimen if r.route == patient.route and r.basis != "iu" and not r.default_for]

@@ -19,7 +19,16 @@ import allocation
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 SAMPLE = Path("data/patient_cohorts/sample_cohort.csv")
-PAGES = ["README.md", "CHANGELOG.md", "notebooks/README.md", "reports/README.md", "scenarios/README.md"]
+PAGES = [
+    *("README.md", "CHANGELOG.md", "notebooks/README.md", "reports/README.md", "scenarios/README.md"),
+    *("data/patient_cohorts/README.md", "tests/benchmark/README.md"),
+    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "allocation").rglob("*.md")),
+]
+GUIDES = [f"allocation/docs/guide_{who}.md" for who in ("planner", "panel", "analyst")]
+WORKED = ["allocation/rules/README.md", "scenarios/README.md"]
+"""How to add an indication, and a scenario; the example of a policy is built and installed in tests/packaging."""
+
+FENCE = re.compile(r"^```(console|python|toml \S+|csv \S+)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 
 SECTIONS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 RELEASE = re.compile(r"\[(Unreleased|\d+\.\d+\.\d+)\](?: - \d{4}-\d{2}-\d{2})?")
@@ -28,41 +37,69 @@ RELEASE = re.compile(r"\[(Unreleased|\d+\.\d+\.\d+)\](?: - \d{4}-\d{2}-\d{2})?")
 def session(text: str) -> list[tuple[str, list[str]]]:
     """Commands of the console blocks, each with the output shown beneath it (none: anything)."""
     steps: list[tuple[str, list[str]]] = []
-    for block in re.findall(r"^```console\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE):
-        for line in block.splitlines():
-            command = line.removeprefix("$ ")
-            if command.startswith("igalloc ") and command != line:
-                steps.append((command, []))
-            elif steps:
-                steps[-1][1].append(line)
+    for line in text.splitlines():
+        command = line.removeprefix("$ ")
+        if command.startswith("igalloc ") and command != line:
+            steps.append((command, []))
+        elif steps:
+            steps[-1][1].append(line)
     return steps
+
+
+def play(page: str, place: Path) -> int:
+    """Follow a page in an empty folder that holds the sample cohort, block by block; how many commands it has.
+
+    Files that the page has the reader save (``toml NAME``, ``csv NAME``) are saved, commands and programs are run.
+    """
+    (place / SAMPLE).parent.mkdir(parents=True)
+    shutil.copyfile(ROOT / SAMPLE, place / SAMPLE)
+    commands = 0
+    for kind, block in FENCE.findall((ROOT / page).read_text(encoding="utf-8")):
+        if " " in kind:
+            (place / kind.split()[1]).write_text(block, encoding="utf-8")
+        elif kind == "python":
+            run_here(["-c", block], place, told=block)
+        else:
+            for command, expected in session(block):
+                printed = run_here(["-m", "allocation", *shlex.split(command)[1:]], place, told=command)
+                assert not expected or printed.splitlines() == expected, command
+                commands += 1
+    return commands
+
+
+def run_here(arguments: list[str], place: Path, *, told: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=place, env=environment, capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, f"{told}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
 
 
 def test_a_session_is_read_with_its_output() -> None:
     text = "```console\n$ igalloc dose --x\n145 g\n$ igalloc report d\n```\n\n```\nigalloc not this\n```\n"
-    assert session(text) == [("igalloc dose --x", ["145 g"]), ("igalloc report d", [])]
+    [(kind, block)] = FENCE.findall(text)
+    assert kind == "console"
+    assert session(block) == [("igalloc dose --x", ["145 g"]), ("igalloc report d", [])]
 
 
 @pytest.mark.slow
 def test_the_session_of_the_readme_runs(tmp_path: Path) -> None:
-    steps = session(README.read_text(encoding="utf-8"))
-    assert len(steps) >= 9
-    (tmp_path / SAMPLE).parent.mkdir(parents=True)
-    shutil.copyfile(ROOT / SAMPLE, tmp_path / SAMPLE)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "NO_COLOR": "1"}
-    for command, expected in steps:
-        done = subprocess.run(
-            [sys.executable, "-m", "allocation", *shlex.split(command)[1:]],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        if expected:
-            assert done.stdout.splitlines() == expected, command
+    assert play("README.md", tmp_path) >= 9
     assert list((tmp_path / "reports").rglob("*.html"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [*GUIDES, *WORKED])
+def test_the_session_of_a_page_runs(page: str, tmp_path: Path) -> None:
+    if "analyst" in page:
+        pytest.importorskip("statsforecast", reason="the extra forecast is not installed")
+    assert play(page, tmp_path) >= (7 if page in GUIDES else 2)
+
+
+def test_guides_say_what_igalloc_is_not() -> None:
+    for page in GUIDES:
+        assert "not a clinical decision tool" in (ROOT / page).read_text(encoding="utf-8")
 
 
 def test_the_readme_names_the_two_commands_and_says_what_igalloc_is_not() -> None:
@@ -72,11 +109,23 @@ def test_the_readme_names_the_two_commands_and_says_what_igalloc_is_not() -> Non
     assert "planning tool, not a clinical decision tool" in text
 
 
+def anchors(text: str) -> set[str]:
+    """Where links into a page may lead: its headings as GitHub spells them in addresses."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
-    targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
-    missing = [t for t in targets if t and "://" not in t and not ((ROOT / page).parent / t).exists()]
+    path = ROOT / page
+    missing = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        found = path.parent / name if name else path
+        if not found.exists() or (anchor and anchor not in anchors(found.read_text(encoding="utf-8"))):
+            missing.append(target)
     assert missing == []
 
 

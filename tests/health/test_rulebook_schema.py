@@ -104,6 +104,14 @@ def test_our_rulebooks_hold_to_them(path: Path) -> None:
     assert faults(path, path.read_text(encoding="utf-8")) == []
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_an_editor_finds_the_schema_by_the_first_line_of_each_file(path: Path) -> None:
+    name = HEAD_SCHEMA if path.name == "rulebook.toml" else ENTRIES_SCHEMA
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert first == f"#:schema ../../{name}"
+    assert (path.parent / first.removeprefix("#:schema ")).resolve() == package_data("rules", name).resolve()
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [

@@ -10,7 +10,8 @@ import pandas as pd
 import pandas.testing as pdt
 import pytest
 
-from allocation.cohort.demand import DEMAND_COLUMNS, demand_table, due_by, route_vials, unknown_doses
+from allocation.cohort.demand import DEMAND_COLUMNS, demand_table, due_by, unknown_doses
+from allocation.cohort.in_use import route_vials
 from allocation.errors import InputError
 from allocation.grading import grade_cohort
 from allocation.rules import FLAGS, ProductSet, load_products, load_rulebook
@@ -265,7 +266,7 @@ def test_types_and_order_of_columns() -> None:
     assert list(demand.columns) == [*copy.columns, *DEMAND_COLUMNS]
     assert {column: str(demand[column].dtype) for column in DEMAND_COLUMNS} == {
         "course_mg": "int64",
-        "regimen_source": "object",
+        "regimen_source": "category",
         "cycle_weeks": "float64",
         "courses_due": "int64",
         "due_mg": "int64",

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from allocation.cohort.acute import acute_model, draw_acute, expected_long_term, scale_of
 from allocation.cohort.courses import dose_grid
-from allocation.cohort.demand import demand_table, route_vials
+from allocation.cohort.demand import demand_table
 from allocation.cohort.distributions import largest_remainder, lognormal_factor, stratified_normal
 from allocation.cohort.epidemiology import load_epidemiology
 from allocation.cohort.generate import generate_cohort, rows_by_line
+from allocation.cohort.in_use import route_vials
 from allocation.cohort.load import load_cohort
 from allocation.cohort.nhs_number import are_nhs_numbers
 from allocation.cohort.published import DICTIONARY, PROVENANCE, PUBLISHED, make, regenerate

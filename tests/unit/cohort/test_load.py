@@ -424,3 +424,12 @@ def test_order_of_rows_does_not_change_what_is_found() -> None:
         (f.column, f.value, f.expected) for f in back.faults
     )
     pd.testing.assert_frame_equal(forth.good, back.good.iloc[::-1].reset_index(drop=True))
+
+
+def test_a_lock_is_checked_where_a_file_has_one_and_passed_on() -> None:
+    found = checked(rows({"locked": "yes"}, {"locked": "Y"}))
+    assert found.good["locked"].tolist() == ["", "yes", ""]
+    assert found.rejects["row"].tolist() == [4]
+    assert [(fault.row, fault.column, fault.value, fault.expected) for fault in found.faults] == [
+        (4, "locked", "Y", "yes, no or blank")
+    ]

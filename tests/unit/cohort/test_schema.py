@@ -170,7 +170,7 @@ def test_the_data_dictionary_says_everything_about_every_column() -> None:
     rulebook = load_rulebook("nhs")
     table = data_dictionary(rulebook)
     assert tuple(table) == DICTIONARY_COLUMNS
-    assert tuple(table["column"]) == COLUMNS
+    assert tuple(table["column"]) == (*COLUMNS, "locked")
     assert (table[["required", "type", "allowed", "meaning", "source"]] != "").all(axis=None)
     rows = table.set_index("column")
     assert set(rows.loc[list(REQUIRED), "required"]) == {"yes"}

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from allocation.optimise.direct import ration_one_source, serve_everyone, settle_alone, without_solver
+from allocation.optimise.direct import exact_ration, serve_everyone, settle_alone, without_solver
 from allocation.optimise.network import index_problem
 from allocation.optimise.priority import ration_by_program, whole_shares
 from allocation.optimise.program import open_session
@@ -108,10 +108,12 @@ def test_a_reserve_that_is_not_there_needs_the_program(small):
 
 
 def test_a_cell_of_several_classes_served_in_part_needs_the_program(small):
-    """Even shares would switch the first class while the second can take the stock without a switch."""
+    """Its milligrams are proven, but even shares would switch the first class, and the second needs no switch."""
     demand = small.patients({"due_g": 10, "panel": "P3"}, {"due_g": 10, "panel": "P3", "product": ""})
     net = index_problem(small.problem(demand, small.grams(("P3", "octagam_10", 10)), 3))
-    assert ration_one_source(net, net.pools[1]) is None
+    ration = exact_ration(net, net.pools[1])
+    assert ration.cell_mg.tolist() == [10_000]
+    assert settle_alone(net, net.pools[1], ration) is None
 
 
 def test_settled_classes_get_products_in_order_of_their_stage(small):

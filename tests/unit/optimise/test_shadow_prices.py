@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -10,26 +12,32 @@ from allocation.optimise.program import solve
 from allocation.optimise.shadow import shadow_prices
 
 
-def gain(problem: Problem, place: str, product: str) -> dict[int, float]:
-    """Grams of each grade that a kilogram at one place adds to the plan."""
-    more = pd.concat([problem.stock, pd.DataFrame([(place, product, 1_000_000)], columns=problem.stock.columns)])
+def change(problem: Problem, place: str, product: str, mg: int) -> dict[int, float]:
+    """Grams of each grade that milligrams more or fewer of a product, from one place on, add to the plan."""
+    stock = problem.stock
+    if mg > 0:
+        stock = pd.concat([stock, pd.DataFrame([(place, product, mg)], columns=stock.columns)])
+    else:
+        stock, left = stock.copy(), -mg
+        region = dict(zip(problem.panels, problem.region_of, strict=True))
+        reach = problem.tier.stock_reach
+        for row in stock.index:
+            at = stock.loc[row, "location"]
+            near = at == place or reach == "national" or (reach == "region" and region.get(at) == region[place])
+            if near and stock.loc[row, "product"] == product:
+                taken = min(left, int(stock.loc[row, "mg"]))
+                stock.loc[row, "mg"] -= taken
+                left -= taken
     grades = problem.classes.set_index("class_id")["grade"]
     totals = []
-    for stock in (problem.stock, more):
-        plan = solve(
-            Problem(
-                tier=problem.tier,
-                panels=problem.panels,
-                region_of=problem.region_of,
-                products=problem.products,
-                classes=problem.classes,
-                stock=stock,
-                reserve_mg=problem.reserve_mg,
-            )
-        )
+    for there in (problem.stock, stock):
+        plan = solve(replace(problem, stock=there))
         totals.append(plan.given.assign(grade=plan.given["class_id"].map(grades)).groupby("grade")["mg"].sum())
     difference = totals[1].sub(totals[0], fill_value=0) / 1000
     return {int(grade): round(float(value), 1) for grade, value in difference.items() if abs(value) > 0.05}
+
+
+KILOGRAM_MG = 1_000_000
 
 
 @pytest.mark.parametrize("tier", [1, 2, 3, 4])
@@ -47,22 +55,31 @@ def test_each_price_is_what_solving_again_gives(small, tier):
     )
     problem = small.problem(demand, stock, tier, reserve=[("North", 100)] if tier == 3 else [])
     frame = shadow_prices(problem, solve(problem))
-    assert list(frame.columns) == ["panel", "product", "grade", "grams_per_kg"]
+    assert list(frame.columns) == ["panel", "product", "grade", "grams_per_kg", "grams_per_kg_fewer"]
     told = {
-        (panel, product): dict(zip(rows["grade"], rows["grams_per_kg"], strict=True))
+        (panel, product): rows.set_index("grade")[["grams_per_kg", "grams_per_kg_fewer"]]
         for (panel, product), rows in frame.groupby(["panel", "product"])
     }
     assert told
+    nothing = pd.DataFrame({"grams_per_kg": [], "grams_per_kg_fewer": []})
     for panel in problem.panels:
         for product in problem.products.by_code:
-            assert told.get((panel, product), {}) == pytest.approx(gain(problem, panel, product), abs=0.11)
+            prices = told.get((panel, product), nothing)
+            more = {int(grade): value for grade, value in prices["grams_per_kg"].items() if value}
+            fewer = {int(grade): -value for grade, value in prices["grams_per_kg_fewer"].items() if value}
+            assert more == pytest.approx(change(problem, panel, product, KILOGRAM_MG), abs=0.11)
+            assert fewer == pytest.approx(change(problem, panel, product, -KILOGRAM_MG), abs=0.11)
 
 
-def test_no_shortage_has_no_price(small):
+def test_without_shortage_more_buys_nothing_and_fewer_costs_what_is_used(small):
     problem = small.problem(small.patients({"due_g": 10}), small.grams(("P1", "privigen_10", 10)), 3)
     frame = shadow_prices(problem, solve(problem))
+    # Another panel of the region has no stock of its own, but the same kilogram would be missing.
+    assert frame.values.tolist() == [["P1", "privigen_10", 3, 0.0, 10.0], ["P2", "privigen_10", 3, 0.0, 10.0]]
+    plenty = small.problem(small.patients({"due_g": 10}), small.grams(("P1", "privigen_10", 5000)), 3)
+    frame = shadow_prices(plenty, solve(plenty))
     assert frame.empty
-    assert frame["grams_per_kg"].dtype == float
+    assert frame["grams_per_kg_fewer"].dtype == float
 
 
 def test_a_kilogram_at_tier_4_is_worth_the_same_anywhere(small):

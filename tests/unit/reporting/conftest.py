@@ -10,9 +10,9 @@ from types import ModuleType
 import pytest
 
 
-def _builders() -> ModuleType:
-    path = Path(__file__).with_name("run_folders.py")
-    spec = importlib.util.spec_from_file_location("reporting_run_folders", path)
+def _builders(name: str = "run_folders") -> ModuleType:
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"reporting_{name}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -23,6 +23,11 @@ def _builders() -> ModuleType:
 @pytest.fixture(scope="session")
 def builders() -> ModuleType:
     return _builders()
+
+
+@pytest.fixture(scope="session")
+def studies() -> ModuleType:
+    return _builders("study_folders")
 
 
 @pytest.fixture(scope="session")

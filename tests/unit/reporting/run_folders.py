@@ -356,6 +356,7 @@ def make_allocation_folder(folder: Path, *, panels: int = 21, scale: float = 1.0
     pd.DataFrame(flow_rows, columns=["from_location", "panel", "product", "grams"]).to_csv(
         folder / "flows.csv", index=False, lineterminator="\n"
     )
+    _panel_tables(folder, frame)
     shadow = [(panel, product, 3, 950.0 - 10 * k) for k, panel in enumerate(codes[:5]) for product in PRODUCTS]
     pd.DataFrame(shadow, columns=["panel", "product", "grade", "grams_per_kg"]).to_csv(
         folder / "shadow_prices.csv", index=False, lineterminator="\n"
@@ -377,3 +378,20 @@ def make_allocation_folder(folder: Path, *, panels: int = 21, scale: float = 1.0
     (folder / "result.json").write_text(json.dumps(result, indent=2), encoding="utf-8")
     write_manifest(folder, command="allocate")
     return folder
+
+
+def _panel_tables(folder: Path, frame: pd.DataFrame) -> None:
+    """Cohort with overdue reviews, and shelf with cover, by panel: each fifth patient has a review overdue."""
+    late = pd.Series(range(len(frame)), index=frame.index) % 5 == 0
+    rows = frame.assign(
+        patients=1, reviews_overdue=late.astype(int), overdue_due=late.astype(int), overdue_due_g=frame["due_g"] * late,
+        overdue_given_g=frame["given_g"] * late,
+    )  # fmt: skip
+    names = ["patients", "reviews_overdue", "overdue_due", "overdue_due_g", "overdue_given_g"]
+    sums = rows.groupby(["panel", "grade"], sort=False)[names].sum().reset_index()
+    sums.insert(3, "patients_due", sums["patients"])
+    sums.to_csv(folder / "panel_cohort.csv", index=False, lineterminator="\n")
+    weekly = frame.groupby("panel")["due_g"].sum() / 4
+    shelf = pd.DataFrame({"location": weekly.index, "stock_g": 2.5 * weekly.to_numpy(), "weekly_g": weekly.to_numpy()})
+    shelf["cover_weeks"] = 2.5
+    shelf.to_csv(folder / "panel_stock.csv", index=False, lineterminator="\n")

@@ -20,12 +20,12 @@ def test_a_folder_that_is_not_there(tmp_path):
 
 
 def test_a_folder_without_a_run(tmp_path):
-    assert "summary.json of a simulation or result.json of an allocation" in _fault(tmp_path)
+    assert "the folder of a run" in _fault(tmp_path)
 
 
 def test_a_run_of_another_kind(tmp_path):
-    (tmp_path / "summary.json").write_text('{"kind": "sensitivity"}', encoding="utf-8")
-    assert "'sensitivity'" in _fault(tmp_path)
+    (tmp_path / "summary.json").write_text('{"kind": "astrology"}', encoding="utf-8")
+    assert "'astrology'" in _fault(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -471,3 +471,23 @@ def test_a_failed_check_is_loud(allocation_copy):
     html = report(allocation_copy)
     assert "Checks passed without the solver: 1 of 2." in html
     assert "FAILED" in html
+
+
+def test_rulings_of_the_rulebook_are_shown_and_none_on_one_condition_is_shared(allocation_copy):
+    path = allocation_copy / "result.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    common = {"title": "T", "open_point": "O", "confidence": "P"}
+    result["assumptions"] = [
+        common | {"id": "N06", "text": "A review counts.", "source": "The plan", "entries": "the whole rulebook"},
+        common | {"id": "N99", "text": "A rare one.", "source": "The plan; Rare table", "entries": "rare_disease"},
+    ]
+    path.write_text(json.dumps(result), encoding="utf-8")
+    html = report(allocation_copy)
+    assert "A review counts." in html
+    assert "A rare one." in html
+    assert "Rare table" in html
+    assert "P: our proposal" in html
+    shared = report(allocation_copy, share=True)
+    assert "A review counts." in shared
+    assert "A rare one." not in shared
+    assert "Rulings on single conditions are left out" in shared

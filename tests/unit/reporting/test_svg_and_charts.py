@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pandas as pd
 import pytest
 
-from allocation.reporting import charts, charts_groups
+from allocation.reporting import charts, charts_flows, charts_groups, charts_panel, charts_savings
 from allocation.reporting.style import NARROW, WIDE, chart_style, ink_on, palette, shades, spread
 from allocation.reporting.svg import both_sizes
 from allocation.reporting.words import percent
@@ -63,7 +63,35 @@ def _statuses(size):
     return charts_groups.statuses(frame, size=size, columns=columns, text=percent)
 
 
-ALL = {"cover": _cover, "fill": _fill, "tiers": _tiers, "heat": _heat, "bars": _bars, "statuses": _statuses}
+def _flows(size):
+    frame = pd.DataFrame({"between": ["national stock", "SRIAP01"], "panel": ["SRIAP02", "SRIAP03"], "grams": [90.0, 30.0]})
+    return charts_flows.flows(frame.assign(label=["90 g", "30 g"]), size=size)
+
+
+def _waterfall(size):
+    names = ["Used a year as treated now", "Dose back to the highest dose that is printed", "Weaning", "Left"]
+    frame = pd.DataFrame({"name": names, "total": [True, False, False, True]})
+    frame["grams"] = pd.Series([100.0, 20.0, "*", "*"], dtype=object)
+    return charts_savings.waterfall(frame.assign(label=["100 g", "−20 g", "*", "*"]), size=size)
+
+
+def _beside(size):
+    frame = pd.DataFrame({"grade": [4, 3, 2], "others": [1.0, 0.7, float("nan")]})
+    frame["fill_rate"] = pd.Series([1.0, 0.5, "*"], dtype=object)
+    return charts_panel.beside_others(frame.assign(label=["100% of 12.3 kg", "50% of 999 g", "*"]), size=size)
+
+
+ALL = {
+    "cover": _cover,
+    "fill": _fill,
+    "tiers": _tiers,
+    "heat": _heat,
+    "bars": _bars,
+    "statuses": _statuses,
+    "flows": _flows,
+    "waterfall": _waterfall,
+    "beside": _beside,
+}
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
@@ -170,3 +198,11 @@ def test_labels_keep_their_order_and_their_distance():
     assert placed[-1] == 9.0
     crowded = spread([5.0] * 5, gap=4.0, low=0.0, high=8.0)
     assert (min(crowded), max(crowded)) == (0.0, 8.0)
+
+
+def test_a_waterfall_comes_down_to_what_is_left():
+    frame = pd.DataFrame({"name": ["Now", "A", "B", "Left"], "total": [True, False, False, True], "grams": [9.0, 2, 3, 4]})
+    with chart_style(WIDE, salt="x"):
+        figure = charts_savings.waterfall(frame.assign(label=["9", "2", "3", "4"]), size=WIDE)
+    boxes = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in figure.axes[0].patches]
+    assert boxes == [(0, 9), (7, 9), (4, 7), (0, 4)]

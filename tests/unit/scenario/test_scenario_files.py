@@ -56,7 +56,7 @@ def numbers(value: object, key: str = "") -> Iterator[str]:
 def test_every_number_rests_on_a_named_assumption(name: str) -> None:
     scenario = load_scenario(name)
     stated = [key for assumption in scenario.assumption for key in assumption.keys]
-    parts = scenario.model_dump(include={"supply", "controller", "demand", "disruption", "mitigation"})
+    parts = scenario.model_dump(include={"supply", "controller", "demand", "panels", "disruption", "mitigation"})
     for number in numbers(parts):
         assert any(number == key or number.startswith(f"{key}.") for key in stated), f"{number} has no assumption"
     for key in stated:
@@ -165,6 +165,21 @@ def test_chain_of_files_beside_each_other(tmp_path: Path) -> None:
         (MINE + "[supply]\nhighest_cover_weeks = 1.0\n", ("highest_cover_weeks",)),
         (MINE + "[supply]\noldest_shelf_life_left_share = 0.9\n", ("oldest_shelf_life_left_share",)),
         (MINE + "[supply]\nopening_cover_weeks = nan\n", ("opening_cover_weeks",)),
+        (MINE + '[supply.replenishment]\npolicy = "push"\n', ("supply.replenishment.policy", "order_up_to")),
+        (MINE + "[supply.replenishment]\nup_to_g = 4.0\n", ("supply.replenishment", "contract_push has none")),
+        (MINE + '[supply.replenishment]\npolicy = "order_up_to"\n', ("up_to_weeks or up_to_g",)),
+        (
+            MINE + '[supply.replenishment]\npolicy = "s_S"\nup_to_weeks = 4.0\nreorder_below_g = 1.0\n',
+            ("reorder_below_weeks with up_to_weeks",),
+        ),
+        (
+            MINE + '[supply.replenishment]\npolicy = "s_S"\nup_to_weeks = 4.0\nreorder_below_weeks = 5.0\n',
+            ("must not be above",),
+        ),
+        (MINE + "[supply.partial_deliveries]\nfirst_share_low = 0.9\n", ("first_share_low must not be above",)),
+        (MINE + "[panels]\ninfusion_chairs = 3\ninfusion_chair_load = 0.9\n", ("not both",)),
+        (MINE + "[panels]\ninfusion_chair = 3\n", ("panels.infusion_chair", "infusion_chairs")),
+        (MINE + '[consequences]\nenabled = "maybe"\n', ("consequences.enabled",)),
     ],
 )
 def test_refusals_tell_where_and_what(tmp_path: Path, text: str, told: tuple[str, ...]) -> None:

@@ -1,0 +1,101 @@
+"""The command ``compare``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from allocation.cli.options import Panels, Products, Rejects, Rulebook, Strict, Tiers, sizes_of
+from allocation.cli.shown import end_run, shown
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(
+        "compare",
+        epilog=(
+            "Example: igalloc compare uk_2021_output_fall --policies grade_order,pro_rata --replications 20 "
+            "--out reports/policies"
+        ),
+    )(compare)
+
+
+@shown
+def compare(
+    scenario: Annotated[
+        str, typer.Argument(metavar="SCENARIO", help="A scenario of the library by name, or a TOML file.")
+    ],
+    *,
+    policies: Annotated[
+        str,
+        typer.Option(
+            "--policies",
+            metavar="A,B[,C]",
+            help="Policies; the others are compared with the first. See igalloc allocate --list-policies.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the result.")],
+    cohort: Annotated[
+        Path | None, typer.Option("--cohort", metavar="FILE", help="Cohort file; left out, the national one.")
+    ] = None,
+    replications: Annotated[
+        int | None, typer.Option("--replications", min=1, help="Of each policy; else the scenario's.")
+    ] = None,
+    weeks: Annotated[int | None, typer.Option("--weeks", min=1, help="Weeks to simulate; else the scenario's.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Else the scenario's.")] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Processes; the result is the same for any number.")
+    ] = 1,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on where an earlier run to this --out ended; keep what is done at Ctrl-C."),
+    ] = False,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--precision",
+            metavar="OUTCOME=SIZE",
+            help="More replications until the 95 % interval of the difference is this narrow to each side.",
+        ),
+    ] = None,
+    most_replications: Annotated[
+        int | None, typer.Option("--most-replications", min=1, help="Never more than so many for --precision.")
+    ] = None,
+    rejects: Rejects = None,
+    strict: Strict = False,
+    rulebook: Rulebook = "nhs",
+    products: Products = None,
+    panels: Panels = None,
+    tiers: Tiers = None,
+) -> None:
+    """Play a scenario under several policies, on the same patients and the same luck, and tell the differences."""
+    from allocation.cli.progress import replication_bar
+    from allocation.workflow.comparing import compare as play
+    from allocation.workflow.rules_in_use import load_rules
+
+    with replication_bar() as progress:
+        done = play(
+            scenario,
+            policies=policies.split(","),
+            cohort=cohort,
+            replications=replications,
+            weeks=weeks,
+            seed=seed,
+            workers=workers,
+            strict=strict,
+            out=out,
+            progress=progress,
+            rules=load_rules(rulebook=rulebook, products=products, panels=panels, tiers=tiers),
+            resume=resume,
+            precision=sizes_of(precision),
+            most_replications=most_replications,
+        )
+    for line in done.headlines:
+        sys.stdout.write(line + "\n")
+    read = done.read
+    end_run(read.faults, len(read.rejects), out=out, cohort_rejects=read.rejects, rejects=rejects)

@@ -1,0 +1,214 @@
+"""Offers of vials where side limits hold: each draw is weighed against the fences, deliveries and infusion left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from allocation.dosing.vials import in_grams
+from allocation.optimise.network import NONE, UNLIMITED, Network, SideRows
+from allocation.optimise.offers import Offers
+from allocation.optimise.shelf import Drawn, Shelf
+from allocation.rules import NATIONAL
+
+__all__ = ["LimitedOffers", "make_offers"]
+
+Source = tuple[int, int]
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """Vials chosen for one patient, source by source, and what they come to."""
+
+    parts: list[tuple[Source, dict[int, int]]] = field(default_factory=list)
+    total_mg: int = 0
+
+
+class LimitedOffers(Offers):
+    """What each class may still be given within side limits.
+
+    Sources are taken in order, each as far as its limits go. So that nobody is given less than somebody of the same
+    need who comes later, a part of a course is never more than the last one of its kind.
+
+    Attributes
+    ----------
+    into_left_mg, out_left_mg, infused_left_mg, courses_left
+        What is left of the limits, by panel or place.
+    fence_left_mg
+        What is left inside each fence, by fence and place. Those inside draw on it first.
+    """
+
+    def __init__(self, net: Network, rows: SideRows, flows: pd.DataFrame, shelf: Shelf) -> None:
+        super().__init__(net, flows, shelf)
+        self.rows = rows
+        self.into_left_mg: list[int] = rows.into_mg.tolist()
+        self.out_left_mg: list[int] = rows.out_of_mg.tolist()
+        self.infused_left_mg: list[int] = rows.infused_mg.tolist()
+        self.courses_left: list[int] = rows.infused_courses.tolist()
+        self.fence_left_mg: list[list[int]] = rows.fence_mg.tolist()
+        self._course_mg = 1
+        self._parts: dict[tuple[int, int, int], int] = {}
+
+    def meet(self, course_mg: int) -> None:
+        """Say how large one course is of the patient who is offered something next."""
+        self._course_mg = max(course_mg, 1)
+
+    def _limited(self, c: int) -> bool:
+        return self.net.limited_by_rows(self.pool_of(c))
+
+    def outside_mg(self, c: int, place: int, product: int) -> int:
+        """Milligrams at a place that lie in no fence which a class is outside of."""
+        fences = [f for f, fenced in enumerate(self.rows.fence_product) if fenced == product]
+        shut = sum(self.fence_left_mg[f][place] for f in fences if c == NONE or not self.rows.member[c, f])
+        return max(int(self.shelf.mg[place, product]) - shut, 0)
+
+    def may_hold(self, place: int, product: int, wanted_mg: int) -> int:
+        """What lies in no fence, as far as it is wanted."""
+        return min(wanted_mg, self.outside_mg(NONE, place, product))
+
+    def planned(self, c: int, product: int, need_mg: int) -> list[Drawn]:
+        """A whole course from the places and within the grams that the plan foresaw, or nothing."""
+        if not self._limited(c):
+            return super().planned(c, product, need_mg)
+        foreseen = self._planned.get((int(self.net.panel[c]), product), {})
+        order = [(place, product) for place in self.places(c) if place in foreseen]
+        at_most = {(place, product): mg for place, mg in foreseen.items()}
+        for sources in (*([source] for source in order), order):
+            found = self._gather(c, need_mg, sources, at_most)
+            if found.total_mg == need_mg:
+                for (place, _), vials in found.parts:
+                    foreseen[place] -= _sum(vials)
+                return self._commit(c, found)
+        return []
+
+    def whole(self, c: int, need_mg: int) -> list[Drawn]:
+        """A whole course of one product, from one place if possible, or nothing."""
+        if not self._limited(c):
+            return super().whole(c, need_mg)
+        for product in self._by_plenty(c):
+            order = self._sources(c, product)
+            for sources in (*([source] for source in order), order):
+                found = self._gather(c, need_mg, sources)
+                if found.total_mg == need_mg:
+                    return self._commit(c, found)
+        return []
+
+    def part(self, c: int, need_mg: int, least_mg: int) -> list[Drawn]:
+        """The most of a course that some order of sources makes, if that is the least allowed or more."""
+        if not self._limited(c):
+            return super().part(c, need_mg, least_mg)
+        by_product = [self._sources(c, product) for product in self._by_plenty(c)]
+        every = [source for sources in by_product for source in sources]
+        kind = (c, need_mg, least_mg)
+        wanted = min(need_mg, self._parts.get(kind, need_mg))
+        best = _Gathered()
+        for sources in (*([source] for source in every), *by_product, every):
+            found = self._gather(c, wanted, sources)
+            if found.total_mg > best.total_mg:
+                best = found
+        self._parts[kind] = best.total_mg
+        return self._commit(c, best) if best.total_mg >= max(least_mg, 1) else []
+
+    def _gather(
+        self, c: int, need_mg: int, sources: Sequence[Source], at_most: Mapping[Source, int] | None = None
+    ) -> _Gathered:
+        """The most that sources in their order make of a need, all limits kept."""
+        panel, own = int(self.net.panel[c]), int(self.net.own[c])
+        into, vein = self.into_left_mg[panel], self.infused_left_mg[panel]
+        vein = min(vein, self.courses_left[panel] * self._course_mg)
+        other = self.switch_left_mg[panel]
+        found = _Gathered()
+        for place, product in sources:
+            most = min(need_mg - found.total_mg, self.outside_mg(c, place, product))
+            if at_most is not None:
+                most = min(most, at_most[place, product])
+            away, infused = place != panel, bool(self.rows.infuses[c, product])
+            switched = own not in (NONE, product)
+            most = min(most, into, self.out_left_mg[place]) if away else most
+            most = min(most, vein) if infused else most
+            most = min(most, other) if switched else most
+            vials = self.shelf.best(place, product, most)
+            mg = _sum(vials)
+            if mg:
+                found.parts.append(((place, product), vials))
+                found.total_mg += mg
+                into, vein, other = into - mg * away, vein - mg * infused, other - mg * switched
+        return found
+
+    def _commit(self, c: int, found: _Gathered) -> list[Drawn]:
+        panel = int(self.net.panel[c])
+        drawn: list[Drawn] = []
+        infused = 0
+        for (place, product), vials in found.parts:
+            mg = _sum(vials)
+            drawn += self._draw(c, [(place, product)], vials)
+            if place != panel:
+                self.into_left_mg[panel] -= mg
+                self.out_left_mg[place] -= mg
+            infused += mg * bool(self.rows.infuses[c, product])
+            left = mg
+            for fence, fenced in enumerate(self.rows.fence_product.tolist()):
+                if fenced == product and self.rows.member[c, fence]:
+                    part = min(left, self.fence_left_mg[fence][place])
+                    self.fence_left_mg[fence][place] -= part
+                    left -= part
+        self.infused_left_mg[panel] -= infused
+        self.courses_left[panel] -= -(-infused // self._course_mg)
+        return drawn
+
+    def bound_by(self, c: int, missing_mg: int) -> tuple[str, str]:
+        """The side limit that stands between a class and what is on the shelf, and what would change it.
+
+        Both blank where none does. Limits are looked at in the order fence, infusion, delivery.
+        """
+        if not self._limited(c):
+            return "", ""
+        panel = int(self.net.panel[c])
+        code = self.net.problem.panels[panel]
+        outside = {(p, q): self.outside_mg(c, p, q) for q in self.products(c) for p in self.places(c)}
+        if sum(outside.values()) < min(missing_mg, self.left_mg(c)):
+            return self._fence_words(c)
+        infused = [(place, product) for place, product in outside if self.rows.infuses[c, product]]
+        if infused and self.courses_left[panel] * self._course_mg < missing_mg:
+            most = int(self.rows.infused_courses[panel])
+            return f"{code} has used up the {most} courses it can infuse", f"room for one more course at {code}"
+        if infused and self.infused_left_mg[panel] < missing_mg:
+            most = int(self.rows.infused_mg[panel])
+            cause = f"{code} has used up the {in_grams(most)} g it can infuse"
+            return cause, f"room to infuse {in_grams(missing_mg - self.infused_left_mg[panel])} g more at {code}"
+        here = sum(mg for (place, _), mg in outside.items() if place == panel)
+        if here < missing_mg and self.into_left_mg[panel] < missing_mg - here:
+            most = int(self.rows.into_mg[panel])
+            cause = f"deliveries into {code} have reached their limit of {in_grams(most)} g"
+            return cause, f"{in_grams(missing_mg - here - self.into_left_mg[panel])} g more delivered into {code}"
+        free = sum(min(mg, self.out_left_mg[place]) for (place, _), mg in outside.items() if place != panel)
+        if here + free < missing_mg and any(self.out_left_mg[p] < UNLIMITED for p, _ in outside if p != panel):
+            places = (*self.net.problem.panels, NATIONAL)
+            shut = sorted({places[p] for (p, _), mg in outside.items() if p != panel and self.out_left_mg[p] < mg})
+            names = ", ".join(shut)
+            return f"what is left at {names} may not leave it", f"more sent out of {names}"
+        return "", ""
+
+    def _fence_words(self, c: int) -> tuple[str, str]:
+        fences = self.net.problem.limits.fences if self.net.problem.limits is not None else ()
+        shut = [
+            fence
+            for number, fence in enumerate(fences)
+            if not self.rows.member[c, number]
+            and self.net.product_codes.index(fence.product) in self.products(c)
+            and any(self.fence_left_mg[number][place] for place in self.places(c))
+        ]
+        products = ", ".join(dict.fromkeys(fence.product for fence in shut))
+        whose = ", ".join(dict.fromkeys(fence.whose for fence in shut))
+        return f"what is left of {products} is ring-fenced for {whose}", f"a smaller ring-fence of {products}"
+
+
+def make_offers(net: Network, flows: pd.DataFrame, shelf: Shelf) -> Offers:
+    """Offers for a network, with side limits where it has them."""
+    return Offers(net, flows, shelf) if net.rows is None else LimitedOffers(net, net.rows, flows, shelf)
+
+
+def _sum(vials: Mapping[int, int]) -> int:
+    return sum(size * count for size, count in vials.items())

@@ -1,0 +1,131 @@
+"""What a scenario says of makers, deliveries and orders, and of the places where patients are treated."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from allocation.scenario.base import Model
+
+__all__ = ["Hours", "LeadTime", "Panels", "PartialDeliveries", "Replenishment", "Supply"]
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class LeadTime(Model):
+    """Days from a maker sending a delivery out to its being usable; never below 0, counted in whole days."""
+
+    distribution: Literal["gamma"] = "gamma"
+    mean: Positive
+    sd: NotNegative
+
+
+class PartialDeliveries(Model):
+    """Some deliveries come in two parts. What is missing from the first comes later, to the milligram.
+
+    ``probability`` is that of a delivery to a panel; the first part holds a share drawn evenly from ``first_share_low``
+    to ``first_share_high``, and the rest takes ``rest_days`` longer, at least a day.
+    """
+
+    probability: Share = 0.0
+    first_share_low: Share = 0.5
+    first_share_high: Share = 0.5
+    rest_days: LeadTime = LeadTime(mean=7.0, sd=0.0)
+
+    @model_validator(mode="after")
+    def _low_is_low(self) -> Self:
+        if self.first_share_low > self.first_share_high:
+            raise ValueError("first_share_low must not be above first_share_high")
+        return self
+
+
+class Replenishment(Model):
+    """How much of what makers could send a panel takes at each dispatch.
+
+    ``contract_push``: its share of the contract, until it holds ``highest_cover_weeks``. ``order_up_to``: what brings
+    stock and what is on the road, less what is owed to patients, up to a level. ``s_S``: the same, but only once that
+    position is below ``reorder_below``. Levels are of each product at each panel: weeks of its use now and one largest
+    course besides, or grams.
+    """
+
+    policy: Literal["contract_push", "order_up_to", "s_S"] = "contract_push"
+    up_to_weeks: NotNegative = 0.0
+    up_to_g: NotNegative = 0.0
+    reorder_below_weeks: NotNegative = 0.0
+    reorder_below_g: NotNegative = 0.0
+
+    @model_validator(mode="after")
+    def _levels_fit(self) -> Self:
+        up_to, below = (self.up_to_weeks, self.up_to_g), (self.reorder_below_weeks, self.reorder_below_g)
+        if self.policy == "contract_push":
+            if any((*up_to, *below)):
+                raise ValueError("levels are for order_up_to and s_S; contract_push has none")
+            return self
+        if bool(up_to[0]) == bool(up_to[1]):
+            raise ValueError(f"{self.policy} needs up_to_weeks or up_to_g, and not both")
+        if self.policy == "order_up_to":
+            if any(below):
+                raise ValueError("reorder_below_weeks and reorder_below_g are for s_S only")
+        elif bool(below[0]) == bool(below[1]) or bool(below[0]) != bool(up_to[0]):
+            raise ValueError("s_S needs reorder_below_weeks with up_to_weeks, or reorder_below_g with up_to_g")
+        elif sum(below) > sum(up_to):
+            raise ValueError("the level to reorder below must not be above the one to order up to")
+        return self
+
+
+class Supply(Model):
+    """What makers send out, when it arrives, what is taken of it, and what is in stock on day 0."""
+
+    output_share_of_demand: Positive
+    dispatch_every_days: Annotated[int, Field(ge=1, le=91)]
+    lead_time_days: LeadTime
+    opening_cover_weeks: NotNegative
+    national_cover_weeks: NotNegative
+    highest_cover_weeks: Positive
+    shelf_life_left_share: Annotated[float, Field(gt=0, le=1)]
+    oldest_shelf_life_left_share: Annotated[float, Field(gt=0, le=1)]
+    replenishment: Replenishment = Replenishment()
+    partial_deliveries: PartialDeliveries = PartialDeliveries()
+
+    @model_validator(mode="after")
+    def _ends_meet(self) -> Self:
+        if self.oldest_shelf_life_left_share > self.shelf_life_left_share:
+            raise ValueError("oldest_shelf_life_left_share must not be above shelf_life_left_share")
+        if self.highest_cover_weeks < self.opening_cover_weeks:
+            raise ValueError("highest_cover_weeks must not be below opening_cover_weeks")
+        return self
+
+
+class Hours(Model):
+    """Hours a chair is taken by one course."""
+
+    distribution: Literal["gamma"] = "gamma"
+    mean: Positive
+    sd: NotNegative
+
+
+class Panels(Model):
+    """Infusion chairs, where they are modelled: with neither number, nobody waits for one.
+
+    ``infusion_chairs`` is of all panels together. With ``infusion_chair_load`` there are as many as expected
+    intravenous courses keep busy for that share of the time they are open.
+    """
+
+    infusion_chairs: Annotated[int, Field(ge=0)] = 0
+    infusion_chair_load: Share = 0.0
+    infusion_hours: Hours = Hours(mean=6.0, sd=4.0)
+    infusion_chair_hours_per_day: Annotated[float, Field(gt=0, le=24)] = 10.0
+
+    @model_validator(mode="after")
+    def _counted_once(self) -> Self:
+        if self.infusion_chairs and self.infusion_chair_load:
+            raise ValueError("infusion_chairs or infusion_chair_load, not both")
+        return self
+
+    @property
+    def chairs_modelled(self) -> bool:
+        """Whether patients may wait for a chair."""
+        return bool(self.infusion_chairs or self.infusion_chair_load)

@@ -1,0 +1,128 @@
+"""Infusion chairs: how many each panel has, who asks for one when and for how long, and what waiting came to.
+
+The queue itself is the engine's, as it is about time. Its time runs while chairs are open: an hour on a chair is one of
+the hours of a day in which chairs are open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from allocation.quantities import DAYS_PER_WEEK
+from allocation.scenario import Panels
+from allocation.seeds import stream
+from allocation.simulation.demand import ROUTES, Floats, Ints
+from allocation.simulation.state import State
+
+__all__ = ["Chairs", "Infusion", "chairs_of"]
+
+_IV = ROUTES.index("IV")
+# A course given on a day is asked for after that day's stock has been handed out, whoever was given it.
+_AFTER_ISSUE = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Infusion:
+    """One course on a chair: who, where, from which moment it is asked for, and how long it takes, in days."""
+
+    person: int
+    panel: int
+    asked_day: float
+    days: float
+
+
+def chairs_of(settings: Panels, iv_per_week: Floats) -> Ints:
+    """Chairs of each panel; none where they are not modelled, at least one where somebody needs them otherwise.
+
+    Parameters
+    ----------
+    iv_per_week
+        Expected intravenous courses a week, by panel.
+    """
+    some = iv_per_week > 0
+    if not settings.chairs_modelled or not some.any():
+        return np.zeros(len(iv_per_week), dtype=np.int64)
+    if settings.infusion_chair_load:
+        open_hours = DAYS_PER_WEEK * settings.infusion_chair_hours_per_day * settings.infusion_chair_load
+        exact = iv_per_week * settings.infusion_hours.mean / open_hours
+        chairs = np.ceil(exact - 1e-9)
+    else:
+        exact = settings.infusion_chairs * iv_per_week / iv_per_week.sum()
+        chairs = np.floor(exact)
+        left = settings.infusion_chairs - int(chairs.sum())
+        chairs[np.argsort(chairs - exact, kind="stable")[:left]] += 1
+    found: Ints = np.where(some, np.maximum(chairs, 1), 0).astype(np.int64)
+    return found
+
+
+@dataclass(slots=True)
+class Chairs:
+    """Bookings of one replication, and what waiting came to.
+
+    Parameters
+    ----------
+    settings
+        The scenario's.
+    number
+        Chairs of each panel.
+    """
+
+    settings: Panels
+    number: Ints
+    state: State
+    seed: int
+    replication: int
+    _booked: list[Infusion] = field(init=False, default_factory=list)
+    _waited_days: list[float] = field(init=False, default_factory=list)
+
+    def book(self, index: Ints, day: int, purpose: str) -> None:
+        """These patients have been given a course today or later this week; intravenous ones ask for a chair."""
+        if not self.settings.chairs_modelled:
+            return
+        people, settings = self.state.people, self.settings
+        who = index[people.route[index] == _IV]
+        if not who.size:
+            return
+        from scipy.special import gammaincinv
+
+        # Drawn for everybody, so that who else is treated never changes anyone's luck.
+        luck = stream(self.seed, "replication", self.replication, "infusion", purpose, day).random((2, len(people)))
+        given = np.full(len(who), float(day))
+        lasting = np.isfinite(self.state.interval_days[who])
+        given[lasting] = self.state.due_day[who[lasting]] - self.state.interval_days[who[lasting]]
+        asked = np.floor(np.maximum(given, float(day))) + _AFTER_ISSUE + luck[0, who]
+        hours = settings.infusion_hours
+        if hours.sd:
+            taken = gammaincinv((hours.mean / hours.sd) ** 2, luck[1, who]) * (hours.sd**2 / hours.mean)
+        else:
+            taken = np.full(len(who), hours.mean)
+        days = taken / settings.infusion_chair_hours_per_day
+        columns = (who, people.panel[who], asked, days)
+        self._booked += [Infusion(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+    def booked(self) -> list[Infusion]:
+        """Infusions not handed out yet."""
+        handed, self._booked = self._booked, []
+        return handed
+
+    def seated(self, infusion: Infusion, waited_days: float) -> None:
+        """A patient has a chair; one who waited a day or longer is given the course that much later."""
+        self._waited_days.append(waited_days)
+        if waited_days >= 1:
+            self.state.wait_for_chair(infusion.person, int(waited_days))
+
+    def outcomes(self, days: int) -> dict[str, float]:
+        """What waiting came to over a run of so many days; NaN where chairs are not modelled."""
+        names = ("infusions", "chair_wait_share_percent", "mean_chair_wait_hours", "mean_chair_queue")
+        waited = np.array(self._waited_days)
+        if not waited.size:
+            return dict.fromkeys(names, np.nan)
+        values = (
+            len(waited),
+            100 * float((waited > 0).mean()),
+            float(waited.mean()) * self.settings.infusion_chair_hours_per_day,
+            float(waited.sum()) / days,
+        )
+        return dict(zip(names, values, strict=True))

@@ -1,0 +1,130 @@
+"""Looking ahead before an allocation: weeks of demand and stock from the files, and what is kept for later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from allocation.errors import Fault, InputError
+from allocation.quantities import to_g
+from allocation.workflow.cohorts import CohortRead, demand_of
+from allocation.workflow.rules_in_use import RulesInUse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from allocation.optimise import Certificate, LoadedStock, PatientResult
+    from allocation.optimise.horizon import FirstWeeks, HorizonPlan
+    from allocation.rules.supply import Tier
+
+__all__ = ["LookedAhead", "check_horizon", "look"]
+
+_MOST_WEEKS = 52
+_PLAN = "grade_order"
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAhead:
+    """What the look-ahead said: its plan, who is served now and from which vials, and the verifier's word."""
+
+    plan: HorizonPlan
+    first: FirstWeeks
+    everybody: pd.DataFrame
+    demand: pd.DataFrame
+    certificate: Certificate
+    weeks: int
+
+    def joined(self, people: PatientResult, *, tier: int, weeks: float, rules: RulesInUse) -> PatientResult:
+        """The patient list with those who wait for later weeks."""
+        from allocation.optimise.horizon import with_waiting
+
+        panels = tuple(rules.panels.by_code)
+        return with_waiting(people, self.first, self.everybody, tier=tier, weeks=int(weeks), panels=panels)
+
+    def record(self) -> dict[str, object]:
+        """For the record of the run."""
+        return {
+            "weeks": self.weeks,
+            "patients_kept_for_later": int(self.first.waits.sum()),
+            "kept_for_later_g": to_g(self.first.kept_mg),
+            "programs_solved": self.plan.programs,
+            "certificate": self.certificate.as_dict(),
+        }
+
+
+def check_horizon(horizon: int | None, *, weeks: float, policy: str) -> None:
+    """Refuse a look-ahead that cannot be made.
+
+    Raises
+    ------
+    InputError
+        Where the weeks are out of range or not whole, or another policy than the plan's shares out.
+    """
+    if horizon is None:
+        return
+    faults = []
+    if not weeks <= horizon <= _MOST_WEEKS:
+        expected = f"at least the {weeks:g} weeks of the allocation and at most {_MOST_WEEKS}"
+        faults.append(Fault("--horizon-weeks", expected, value=str(horizon)))
+    if weeks != int(weeks):
+        faults.append(Fault("--weeks", "whole weeks where --horizon-weeks is given", value=f"{weeks:g}"))
+    if policy != _PLAN:
+        faults.append(Fault("--horizon-weeks", f"--policy {_PLAN}, which alone looks ahead", value=policy))
+    if faults:
+        raise InputError(faults)
+
+
+def look(
+    found: CohortRead,
+    demand: pd.DataFrame,
+    shelf: LoadedStock,
+    *,
+    tier: Tier,
+    as_of: date,
+    weeks: float,
+    horizon: int,
+    seed: int,
+    reserve: pd.DataFrame,
+    solver: str,
+    rules: RulesInUse,
+) -> LookedAhead:
+    """Plan the weeks and split off the first of them.
+
+    Parameters
+    ----------
+    demand
+        The demand table of the first weeks.
+
+    Raises
+    ------
+    SolverError
+        Where a program has no proven optimum.
+    VerificationError
+        Where the look-ahead breaks a rule; a defect of ours.
+    """
+    import pandas as pd
+
+    from allocation.optimise.horizon import build_horizon, first_weeks, look_ahead, verify_horizon
+    from allocation.optimise.program import open_session
+
+    _, ahead = demand_of(found, as_of=as_of, weeks=horizon, strict=False, rules=rules)
+    now_there = shelf.good.assign(available_from=pd.to_datetime(pd.Series("", index=shelf.good.index)))
+    stock = pd.concat([now_there, shelf.deliveries], ignore_index=True)
+    problem = build_horizon(
+        ahead,
+        stock,
+        tier=tier,
+        panels=rules.panels,
+        products=rules.products,
+        as_of=as_of,
+        weeks=horizon,
+        first=int(weeks),
+        reserve=reserve,
+    )
+    plan = look_ahead(problem, open_session("cbc" if solver == "cbc" else "highs"))
+    certificate = verify_horizon(problem, plan)
+    certificate.raise_if_failed()
+    first = first_weeks(problem, plan, demand, shelf.good, as_of=as_of, seed=seed)
+    now = demand.loc[~first.waits].reset_index(drop=True)
+    return LookedAhead(plan, first, demand, now, certificate, horizon)

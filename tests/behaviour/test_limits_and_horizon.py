@@ -1,0 +1,157 @@
+"""``igalloc allocate`` with side limits and a look-ahead, and with stock and limits that are wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from allocation.resources import SAMPLE_COHORT, bundled
+
+AS_OF = "2026-11-01"
+
+
+def allocate(folder: Path, *more: str, stock: str, tier: str = "3") -> subprocess.CompletedProcess[str]:
+    (folder / "stock.csv").write_text("location,product,vial_g,vials,expiry_date,available_from\n" + stock, "utf-8")
+    cohort = bundled(SAMPLE_COHORT)
+    command = [sys.executable, "-m", "allocation", "allocate", "--cohort", str(cohort), "--stock", "stock.csv"]
+    command += ["--tier", tier, "--as-of", AS_OF, "--weeks", "1", "--out", "out", *more]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, encoding="utf-8", check=False, env={**os.environ, "PYTHONUTF8": "1"}
+    )
+
+
+def patients(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "out" / "patients.csv", keep_default_na=False)
+
+
+GOOD = "".join(f"SRIAP{n:02},{code},10,9,,\n" for n in range(1, 22) for code in ("privigen_10", "octagam_10"))
+
+
+def test_wrong_stock_is_told_line_by_line_and_the_rest_is_shared(tmp_path: Path) -> None:
+    wrong = (
+        "SRIAP01,mystery_10,10,5,,\n"
+        "SRIAP01,privigen_10,10,5,2026-10-31,\n"
+        "SRIAP01,privigen_10,10,-5,,\n"
+        "SRIAP01,privigen_10,10,2.5,,\n"
+        "SRIAP99,privigen_10,10,5,,\n"
+        # A product for which nobody of the cohort is on the route at this tier is sound, and stays on the shelf.
+        "SRIAP02,subgam_16,4,3,,\n"
+    )
+    run = allocate(tmp_path, stock=wrong + GOOD.replace("SRIAP01", "SRIAP02"))
+    assert run.returncode == 2
+    assert "Traceback" not in run.stderr
+    for row, words in enumerate(("mystery_10", "2026-10-31", "'-5'", "'2.5'", "SRIAP99"), start=2):
+        line = next(line for line in run.stderr.splitlines() if f"row {row}," in line)
+        assert words in line
+        assert "expected" in line
+    table = patients(tmp_path)
+    assert table["given_g"].sum() > 0
+    # A panel with demand and no stock of its own is served by its region, or told why it is not.
+    alone = table[table["panel"] == "SRIAP01"]
+    assert len(alone)
+    assert alone["reason"].str.len().gt(20).all()
+    assert len(pd.read_csv(tmp_path / "out" / "stock_rejects.csv")) == 5
+
+
+def test_limits_that_cannot_be_used_are_told_and_the_others_hold(tmp_path: Path) -> None:
+    (tmp_path / "limits.toml").write_text(
+        """
+[[infusion]]
+panel = "SRIAP01"
+grams = -5
+assumption = "Chairs."
+
+[[ring_fence]]
+product = "mystery_10"
+indication = "cidp"
+assumption = "Fence."
+
+[[ring_fence]]
+product = "privigen_10"
+indication = "cidpp"
+assumption = "Fence."
+
+[[ring_fence]]
+product = "octagam_10"
+indication = "cidp"
+grams = 9000000
+assumption = "Fence."
+
+[[delivery]]
+into = "SRIAP02"
+grams = 10
+assumption = "A van."
+
+[[delivery]]
+into = "SRIAP02"
+grams = 20
+assumption = "Another van."
+
+[[switch_quota]]
+panel = "SRIAP03"
+share = 0.1
+""",
+        encoding="utf-8",
+    )
+    run = allocate(tmp_path, "--limits", "limits.toml", stock=GOOD)
+    assert run.returncode == 2
+    assert "Traceback" not in run.stderr
+    for words in (
+        "infusion[1].grams: found '-5'",
+        "ring_fence[1].product: found 'mystery_10'",
+        "ring_fence[2].indication: found 'cidpp'",
+        "ring_fence.grams: found '9e+06 g for cidp'",
+        "delivery[2]: found 'SRIAP02'",
+        "switch_quota[1]",
+    ):
+        assert words in run.stderr, run.stderr
+    record = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    assert set(record["side_limits"]) == {"delivery", "ring_fence"}
+    assert record["certificate"]["passed"]
+    assert patients(tmp_path)["given_g"].sum() > 0
+    strict = allocate(tmp_path, "--limits", "limits.toml", "--strict", stock=GOOD)
+    assert strict.returncode == 2
+    assert "infusion[1]" in strict.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--limits", "none.toml"), "none.toml"),
+        (("--limits", "limits.toml", "--policy", "pro_rata"), "--limits"),
+        (("--horizon-weeks", "99"), "--horizon-weeks"),
+        (("--horizon-weeks", "4", "--weeks", "1.5"), "whole weeks"),
+        (("--horizon-weeks", "4", "--policy", "pro_rata"), "--horizon-weeks"),
+    ],
+)
+def test_options_that_cannot_be(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+    (tmp_path / "limits.toml").write_text("", encoding="utf-8")
+    run = allocate(tmp_path, *options, stock=GOOD)
+    assert run.returncode == 2
+    assert words in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_looking_ahead_writes_its_weeks_and_keeps_stock(tmp_path: Path) -> None:
+    stock = "".join(f"NATIONAL,{code},10,12,,\n" for code in ("privigen_10", "octagam_10"))
+    stock += "NATIONAL,privigen_10,10,40,,2026-11-15\n"
+    run = allocate(tmp_path, "--horizon-weeks", "4", stock=stock, tier="4")
+    assert run.returncode == 0, run.stderr
+    weeks = pd.read_csv(tmp_path / "out" / "horizon.csv")
+    assert list(weeks.columns) == ["week", "panel", "grade", "due_g", "planned_g", "stock_g", "expiring_g"]
+    assert set(weeks["week"]) == {0, 1, 2, 3}
+    record = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    assert record["horizon"]["certificate"]["passed"]
+    table = patients(tmp_path)
+    assert table["given_g"].sum() <= 240
+    kept = table[table["reason"].str.contains("look-ahead|delivery that is known")]
+    assert len(kept) == record["horizon"]["patients_kept_for_later"]
+    assert set(kept["status"]) <= {"deferred"}

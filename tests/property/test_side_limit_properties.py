@@ -1,0 +1,212 @@
+"""Plans within side limits: as good as a plain program finds, and no other than without limits where none binds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from allocation.optimise.problem import Problem
+from allocation.optimise.program import solve
+from allocation.optimise.side_limits import Fence, SideLimits
+from allocation.optimise.verify import verify
+from allocation.optimise.verify_rules import Rules
+from allocation.rules import NATIONAL, ProductSet, load_products, load_tiers
+
+CODES = ("privigen_10", "octagam_10", "hizentra_20", "subgam_16")
+PRODUCTS = ProductSet(product=tuple(load_products().by_code[code] for code in CODES))
+PANELS = ("P1", "P2", "P3")
+PLACES = (*PANELS, NATIONAL)
+TIERS = load_tiers()
+UNIT_MG = 10_000
+FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+rows_of = st.lists(
+    st.tuples(
+        st.sampled_from(PANELS),
+        st.integers(1, 4),
+        st.sampled_from(("IV", "IV", "SC")),
+        st.sampled_from(("", *CODES)),
+        st.sampled_from((False, False, True)),
+        st.sampled_from(("", "", "0", "1", "0 1")),
+        st.integers(1, 30),
+    ),
+    min_size=1,
+    max_size=8,
+)
+stock_of = st.lists(
+    st.tuples(st.sampled_from(PLACES), st.sampled_from(CODES), st.integers(1, 30)), min_size=1, max_size=8
+)
+amount = st.integers(0, 30)
+limits_of = st.fixed_dictionaries(
+    {
+        "into": st.dictionaries(st.sampled_from(PANELS), amount, max_size=2),
+        "out_of": st.dictionaries(st.sampled_from(PLACES), amount, max_size=2),
+        "switch": st.dictionaries(st.sampled_from(PANELS), amount, max_size=1),
+        "infused": st.dictionaries(st.sampled_from(PANELS), amount, max_size=2),
+        "courses": st.dictionaries(st.sampled_from(PANELS), st.integers(0, 4), max_size=2),
+        "fences": st.lists(st.tuples(st.sampled_from(CODES), st.integers(0, 100)), min_size=2, max_size=2),
+    }
+)
+
+
+def problem_of(rows, stock, tier, limits) -> Problem:
+    keys = ["panel", "grade", "route", "product", "locked", "fences"]
+    frame = pd.DataFrame(rows, columns=[*keys, "units"]).groupby(keys, as_index=False)["units"].sum()
+    frame = frame.assign(
+        class_id=np.arange(len(frame)),
+        emergency=False,
+        patients=1,
+        due_mg=frame["units"] * UNIT_MG,
+        courses=1 + frame["units"] % 3,
+    )
+    there = pd.DataFrame(stock, columns=["location", "product", "mg"]).groupby(["location", "product"])["mg"].sum()
+    there = there.reset_index().assign(mg=lambda f: f["mg"] * UNIT_MG)
+    free = {(place, product): mg for place, product, mg in there.itertuples(index=False, name=None)}
+    fences = []
+    for product, percent in limits["fences"]:
+        mg = {place: free.get((place, product), 0) * percent // 100 for place in PLACES}
+        for place, part in mg.items():
+            free[place, product] = free.get((place, product), 0) - part
+        fences.append(Fence(product, "cidp", "", {place: part for place, part in mg.items() if part}))
+    in_mg = {
+        name: {p: n * UNIT_MG for p, n in limits[name].items()} for name in ("into", "out_of", "switch", "infused")
+    }
+    return Problem(
+        tier=tier,
+        panels=PANELS,
+        region_of=("North", "North", "South"),
+        products=PRODUCTS,
+        classes=frame,
+        stock=there,
+        limits=SideLimits(
+            into_mg=in_mg["into"],
+            out_of_mg=in_mg["out_of"],
+            switch_mg=in_mg["switch"],
+            infused_mg=in_mg["infused"],
+            infused_courses=limits["courses"],
+            fences=tuple(fences),
+        ),
+    )
+
+
+class Plain:
+    """One column for each class, place, product and fence; limits as rows. Shares nothing but the rules' meaning."""
+
+    def __init__(self, problem: Problem) -> None:
+        rules, limits = Rules(problem), problem.limits
+        self.problem, self.rules = problem, rules
+        self.columns = [
+            (c, place, product, fence)
+            for c in rules.classes.values()
+            for (place, product) in rules.stock
+            for fence in (None, *range(len(limits.fences)))
+            if c.stage >= 0
+            and product in c.allowed
+            and rules.in_reach(place, c.panel)
+            and (fence is None or (fence in c.inside and limits.fences[fence].product == product))
+        ]
+        self.rows: list[np.ndarray] = []
+        self.most: list[float] = []
+        for c in rules.classes.values():
+            self._at_most(lambda k, c=c: k[0].id == c.id, c.due_mg)
+        for (place, product), mg in rules.stock.items():
+            fenced = [(n, f.mg.get(place, 0)) for n, f in enumerate(limits.fences) if f.product == product]
+            for n, part in [(None, mg - sum(part for _, part in fenced)), *fenced]:
+                self._at_most(lambda k, at=(place, product, n): k[1:] == at, part)
+        for panel, mg in limits.into_mg.items():
+            self._at_most(lambda k, p=panel: k[0].panel == p != k[1], mg)
+        for place, mg in limits.out_of_mg.items():
+            self._at_most(lambda k, p=place: k[1] == p != k[0].panel, mg)
+        for panel, mg in (rules.switch_limit or {}).items():
+            self._at_most(lambda k, p=panel: k[0].panel == p and k[0].own not in ("", k[2]), mg)
+        vein = [rules.infuses(k[0], k[2]) for k in self.columns]
+        for panel, mg in limits.infused_mg.items():
+            self._weigh([float(v and k[0].panel == panel) for v, k in zip(vein, self.columns, strict=True)], mg)
+        for panel, count in limits.infused_courses.items():
+            rates = [k[0].courses / k[0].due_mg for k in self.columns]
+            here = [v * r * (k[0].panel == panel) for v, r, k in zip(vein, rates, self.columns, strict=True)]
+            self._weigh([1000 * weight for weight in here], 1000 * count)
+
+    def _at_most(self, chosen, mg: float) -> None:
+        self._weigh([float(chosen(column)) for column in self.columns], mg)
+
+    def _weigh(self, weights: list[float], most: float) -> None:
+        self.rows.append(np.array(weights))
+        self.most.append(most / 1000)
+
+    def check(self, plan) -> None:
+        """Stage by stage, with what the plan gave earlier ones kept: no more can be served, and no share be fairer."""
+        given: dict[object, float] = {}
+        for class_id, _, mg in plan.given.itertuples(index=False, name=None):
+            cell = self.rules.classes[class_id].cell
+            given[cell] = given.get(cell, 0.0) + mg / 1000
+        for stage in range(len(self.problem.tier.stage)):
+            cells = {c.cell for c in self.rules.classes.values() if c.stage == stage and c.due_mg}
+            gain = {cell: np.array([float(k[0].cell == cell) for k in self.columns]) for cell in cells}
+            if not self.columns or not cells:
+                assert sum(given.get(cell, 0.0) for cell in cells) == 0.0
+                continue
+            mine, total = sum(gain.values()), sum(given.get(cell, 0.0) for cell in cells)
+            assert self._best(mine) == pytest.approx(total, abs=0.05)
+            due = {cell: sum(c.due_mg for c in self.rules.classes.values() if c.cell == cell) / 1000 for cell in cells}
+            fill = {cell: given.get(cell, 0.0) / due[cell] for cell in cells}
+            kept = (list(self.rows), list(self.most))
+            for cell in cells:
+                self.rows, self.most = list(kept[0]), list(kept[1])
+                self._at_least(mine, total)
+                for other in cells:
+                    self._at_least(gain[other], min(fill[other], fill[cell]) * due[other])
+                # One of these may be given up as far as the cell whose rise is tried: then it is not fairer.
+                assert self._best(gain[cell]) <= fill[cell] * due[cell] + 0.1
+            self.rows, self.most = kept
+            for cell in cells:
+                self._at_least(gain[cell], given.get(cell, 0.0))
+
+    def _at_least(self, gain: np.ndarray, least: float) -> None:
+        self.rows.append(-gain)
+        self.most.append(-least + 1e-5)
+
+    def _best(self, gain: np.ndarray) -> float:
+        result = linprog(-gain, A_ub=np.array(self.rows), b_ub=np.array(self.most), method="highs")
+        assert result.status == 0
+        return -float(result.fun)
+
+
+@pytest.mark.slow
+@FEW
+@given(rows_of, stock_of, st.sampled_from(TIERS.tier), limits_of)
+def test_a_plan_within_limits_is_the_optimum_and_passes_the_verifier(rows, stock, tier, limits):
+    problem = problem_of(rows, stock, tier, limits)
+    plan = solve(problem)
+    verify(problem, plan).raise_if_failed()
+    Plain(problem).check(plan)
+
+
+@pytest.mark.slow
+@FEW
+@given(rows_of, stock_of, st.sampled_from(TIERS.tier), st.data())
+def test_limits_that_do_not_bind_change_no_objective(rows, stock, tier, data):
+    nothing = {"into": {}, "out_of": {}, "switch": {}, "courses": {}, "fences": []}
+    rows = [(*row[:5], "", row[6]) for row in rows]
+    without = problem_of(rows, stock, tier, {**nothing, "infused": {}})
+    slack = dict.fromkeys(PANELS, 10_000)
+    limited = problem_of(
+        rows, stock, tier, {**nothing, "infused": slack, "into": data.draw(st.sampled_from(({}, slack)))}
+    )
+    one, other = solve(without), solve(limited)
+    assert [o.name for o in one.objectives] == [o.name for o in other.objectives]
+    assert [o.value for o in one.objectives] == pytest.approx([o.value for o in other.objectives], abs=0.01)
+    pd.testing.assert_series_equal(one.cells["planned_mg"], other.cells["planned_mg"], check_exact=False, atol=3)
+
+
+@pytest.mark.slow
+@settings(FEW, max_examples=6)
+@given(rows_of, stock_of, st.sampled_from(TIERS.tier), limits_of)
+def test_highs_and_cbc_agree_within_limits(rows, stock, tier, limits):
+    problem = problem_of(rows, stock, tier, limits)
+    one, other = solve(problem), solve(problem, solver="cbc")
+    assert [o.value for o in one.objectives] == pytest.approx([o.value for o in other.objectives], abs=0.02)

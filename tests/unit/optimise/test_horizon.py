@@ -1,0 +1,190 @@
+"""Looking ahead: where it changes what is done now, and that the verifier catches each kind of wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from allocation.optimise.horizon import build_horizon, first_weeks, look_ahead, verify_horizon
+from allocation.optimise.program import open_session
+
+TODAY = date(2026, 11, 2)
+
+
+def demand(small, *rows):
+    """Patients with one course on a day given by its week."""
+    frame = small.patients(*({k: v for k, v in row.items() if k != "week"} for row in rows))
+    due = [pd.Timestamp(TODAY) + pd.Timedelta(days=7 * row.get("week", 0)) for row in rows]
+    return frame.assign(
+        interval_weeks=float("nan"),
+        cycle_weeks=float("nan"),
+        courses_due=1,
+        start_date=pd.NaT,
+        last_dose_date=pd.NaT,
+        next_due_date=due,
+    ).astype({"start_date": "datetime64[ns]", "last_dose_date": "datetime64[ns]"})
+
+
+def stock(small, *rows):
+    """Vials: place, product, grams a vial, number, week of expiry or None, week of coming or None."""
+
+    def day(week):
+        return None if week is None else str((pd.Timestamp(TODAY) + pd.Timedelta(days=7 * week)).date())
+
+    frame = small.shelf(*((*row[:4], day(row[4])) for row in rows))
+    return frame.assign(available_from=pd.to_datetime([day(row[5]) for row in rows]))
+
+
+def solved(small, people, there, *, weeks=4, tier=3, solver="highs"):
+    problem = build_horizon(
+        people,
+        there,
+        tier=small.tier(tier),
+        panels=small.panels(P1="North", P2="North"),
+        products=small.products(),
+        as_of=TODAY,
+        weeks=weeks,
+        first=1,
+    )
+    plan = look_ahead(problem, open_session(solver))
+    verify_horizon(problem, plan).raise_if_failed()
+    now = people[[week == pd.Timestamp(TODAY) for week in people["next_due_date"]]].reset_index(drop=True)
+    usable = there[there["available_from"].isna()].reset_index(drop=True)
+    first = first_weeks(problem, plan, now, usable.drop(columns="available_from"), as_of=TODAY, seed=1)
+    return problem, plan, first
+
+
+def served(plan, **keys):
+    frame = plan.served
+    for name, value in keys.items():
+        frame = frame[frame[name] == value]
+    return int(frame["mg"].sum()) / 1000
+
+
+def test_a_coming_gap_makes_a_low_grade_wait_now(small):
+    people = demand(small, {"due_g": 20, "grade": 1}, {"due_g": 20, "grade": 4, "week": 2})
+    _, plan, first = solved(small, people, stock(small, ("P1", "privigen_10", 10, 2, None, None)))
+    assert served(plan, grade=4) == 20
+    assert served(plan, grade=1) == 0
+    assert first.waits.tolist() == [True]
+    assert first.kept_mg == 20_000
+
+
+def test_a_known_delivery_lets_it_be_served_now(small):
+    people = demand(small, {"due_g": 20, "grade": 2}, {"due_g": 20, "grade": 4, "week": 2})
+    there = stock(small, ("P1", "privigen_10", 10, 2, None, None), ("P1", "privigen_10", 10, 2, None, 1))
+    _, plan, first = solved(small, people, there)
+    assert served(plan, grade=2, week=0) == 20
+    assert served(plan, grade=4, week=2) == 20
+    assert first.waits.tolist() == [False]
+    assert first.kept_mg == 0
+
+
+def test_who_may_wait_waits_for_the_delivery_and_no_longer(small):
+    people = demand(small, {"due_g": 20, "grade": 3}, {"due_g": 20, "grade": 4, "week": 1})
+    near = stock(small, ("P1", "privigen_10", 10, 2, None, None), ("P1", "privigen_10", 10, 2, None, 2))
+    _, plan, first = solved(small, people, near)
+    assert served(plan, grade=3, week=2) == 20
+    assert first.when.tolist() == [2]
+    far = stock(small, ("P1", "privigen_10", 10, 2, None, None), ("P1", "privigen_10", 10, 2, None, 3))
+    _, plan, first = solved(small, people, far)
+    assert served(plan, grade=3) == 0
+    assert first.when.tolist() == [-1]
+
+
+def test_what_expires_first_is_used_first(small):
+    people = demand(small, {"due_g": 20, "grade": 2}, {"due_g": 20, "grade": 2, "week": 3})
+    there = stock(small, ("P1", "privigen_10", 10, 2, None, None), ("P1", "octagam_10", 10, 2, 1, None))
+    _, plan, first = solved(small, people, there)
+    assert served(plan, grade=2) == 40
+    now = plan.uses[plan.uses["week"] == 0]
+    assert now["product"].tolist() == ["octagam_10"]
+    assert set(first.stock["product"]) >= {"octagam_10"}
+    week = plan.weeks[plan.weeks["week"] == 0].iloc[0]
+    assert (week["due_g"], week["planned_g"], week["stock_g"], week["expiring_g"]) == (20, 20, 40, 0)
+
+
+def test_stock_that_goes_off_before_it_is_needed_serves_a_low_grade_now(small):
+    people = demand(small, {"due_g": 20, "grade": 1}, {"due_g": 20, "grade": 4, "week": 2})
+    _, plan, first = solved(small, people, stock(small, ("P1", "privigen_10", 10, 2, 1, None)))
+    assert served(plan, grade=1, week=0) == 20
+    assert not first.waits.any()
+
+
+def test_shares_over_the_weeks_are_even(small):
+    people = demand(
+        small, {"due_g": 60, "grade": 3}, {"due_g": 60, "grade": 3, "panel": "P2", "week": 1}, {"due_g": 60, "grade": 2}
+    )
+    there = stock(small, ("P1", "privigen_10", 10, 6, None, None))
+    for solver in ("highs", "cbc"):
+        _, plan, _ = solved(small, people, there, solver=solver)
+        assert served(plan, panel="P1", grade=3) == pytest.approx(30, abs=0.01)
+        assert served(plan, panel="P2", grade=3) == pytest.approx(30, abs=0.01)
+        assert served(plan, grade=2) == 0
+
+
+@pytest.fixture
+def case(small):
+    people = demand(
+        small,
+        {"due_g": 20, "grade": 2},
+        {"due_g": 20, "grade": 4, "week": 2},
+        {"due_g": 20, "grade": 1, "week": 1, "panel": "P2", "product": "octagam_10"},
+    )
+    there = stock(
+        small,
+        ("P1", "privigen_10", 10, 2, 2, None),
+        ("P2", "octagam_10", 10, 2, 1, None),
+        ("P1", "privigen_10", 10, 1, None, 2),
+    )
+    problem, plan, _ = solved(small, people, there)
+    return problem, plan
+
+
+def broken(problem, plan):
+    return {item.name.removeprefix("horizon: ") for item in verify_horizon(problem, plan).checks if not item.ok}
+
+
+def first_row(frame, **values):
+    changed = frame.copy()
+    for name, value in values.items():
+        changed.loc[changed.index[0], name] = value
+    return changed
+
+
+def test_each_kind_of_wrong_is_caught(case):
+    problem, plan = case
+    assert broken(problem, plan) == set()
+    uses, told = plan.uses, plan.served
+    late = uses[uses["from_week"] > 0]
+    cases = {
+        "no more is used of any batch than there is": replace(plan, uses=uses.assign(mg=uses["mg"] * 9)),
+        "nothing is used before it comes": replace(
+            plan,
+            uses=pd.concat([uses.drop(late.index), late.assign(week=0)]) if len(late) else uses.assign(from_week=9),
+        ),
+        "nothing is used after it goes off": replace(plan, uses=uses.assign(week=uses["until_week"] + 1)),
+        "stock only from within reach": replace(plan, uses=first_row(uses, location="NATIONAL")),
+        "what is given is what is used": replace(plan, served=first_row(told, mg=told["mg"].iloc[0] - 5000)),
+        "nobody above what is due": replace(plan, served=told.assign(mg=told["mg"] * 3)),
+        "nobody before the due week, nor after the wait": replace(plan, served=told.assign(week=told["due_week"] - 1)),
+        "the reserve held is there": replace(plan, held=plan.held.assign(mg=10**9)),
+    }
+    for name, wrong in cases.items():
+        assert name in broken(problem, wrong), name
+
+
+def test_a_lower_grade_served_first_is_caught(small):
+    people = demand(small, {"due_g": 20, "grade": 1}, {"due_g": 20, "grade": 4, "week": 2})
+    problem, plan, _ = solved(small, people, stock(small, ("P1", "privigen_10", 10, 2, None, None)))
+    low = plan.groups[plan.groups["grade"] == 1].iloc[0]
+    swapped = plan.served.assign(
+        group=low["group"], grade=1, stage=low["stage"], due_week=0, week=0, panel=low["panel"]
+    )
+    wrong = replace(plan, served=swapped, uses=plan.uses.assign(week=0))
+    assert broken(problem, wrong) == {"earlier stages first, in all weeks"}
+    idle = replace(plan, served=plan.served.iloc[:0], uses=plan.uses.iloc[:0])
+    assert broken(problem, idle) == {"earlier stages first, in all weeks"}
