@@ -12,10 +12,55 @@ An :class:`InputError` is shown one line a fault and ends the command with exit 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Fault", "IgallocError", "InputError", "SolverError", "VerificationError"]
+__all__ = ["Fault", "IgallocError", "InputError", "SolverError", "VerificationError", "expected_by"]
+
+_EXPECTED = {
+    "missing": "a value",
+    "finite_number": "a finite number",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "{le} or less",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "string_too_short": "at least {min_length} characters",
+    "string_pattern_mismatch": "text of the form {pattern}",
+    "enum": "one of {expected}",
+    "literal_error": "one of {expected}",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a table",
+    "mapping_type": "a table",
+    "model_type": "a table",
+    "too_short": "at least {min_length} of them",
+}
+"""What would have been right, by the kind of a fault that a data model finds."""
+
+
+def expected_by(found: Mapping[str, Any]) -> str:
+    """What a data model expected, in our words: its own are made for programmers.
+
+    Parameters
+    ----------
+    found
+        One fault of a model, with ``type``, ``msg`` and, where the words need a number, ``ctx``.
+    """
+    words = _EXPECTED.get(found["type"])
+    if words is None:
+        return str(found["msg"]).removeprefix("Value error, ")
+    return words.format(
+        **{name: f"{value:g}" if isinstance(value, float) else value for name, value in found.get("ctx", {}).items()}
+    )
 
 
 @dataclass(frozen=True, slots=True)

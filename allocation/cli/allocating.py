@@ -19,6 +19,7 @@ from allocation.cli.options import (
     Strict,
     Tiers,
     as_date,
+    keep_inputs,
 )
 from allocation.cli.shown import end_run, say, shown
 
@@ -86,6 +87,8 @@ def allocate(
     from allocation.workflow.allocating import allocate as share_out
     from allocation.workflow.rules_in_use import load_rules
 
+    own = {"--cohort": cohort, "--stock": stock, "--limits": limits, "--panels": panels, "--products": products}
+    keep_inputs({**own, "--tiers": tiers}, {"--out": out, "--rejects": rejects})
     result = share_out(
         cohort=cohort,
         stock=stock,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -73,6 +74,9 @@ def main(arguments: list[str] | None = None) -> int:
     int
         0 done; 2 bad input or usage; 1 no result by a fault of ours; 130 stopped from the keyboard.
     """
+    # A program started without a terminal or a pipe may have no channel to speak on; it works all the same.
+    sys.stdout = sys.stdout or io.StringIO()
+    sys.stderr = sys.stderr or io.StringIO()
     for channel in (sys.stdout, sys.stderr):
         # A Windows console may still speak an older code page; what we print is UTF-8 and must not fail there.
         if hasattr(channel, "reconfigure"):

@@ -38,8 +38,9 @@ def assumptions(
         typer.Option("--confidence", metavar="F|F*|D|M|P", help="Only lines of these codes; may be repeated."),
     ] = None,
     format_: Annotated[
-        str, typer.Option("--format", metavar="table|csv|json", help="How to print it; --out has its suffix.")
-    ] = "table",
+        str | None,
+        typer.Option("--format", metavar="table|csv|json", help="How to print it, else table; --out has its suffix."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write to this file, by its suffix: CSV, JSON or XLSX.")
     ] = None,
@@ -48,10 +49,15 @@ def assumptions(
     from allocation.workflow.assumptions_log import AREAS, assumptions_log
     from allocation.workflow.criteria import as_json, export
 
-    one_of("--format", format_, _FORMATS)
+    if format_ is not None:
+        one_of("--format", format_, _FORMATS)
+        if out is not None and out.suffix.lower() != f".{format_}":
+            raise InputError(Fault("--out", f"a file ending in .{format_}, as --format says", value=str(out)))
     for name in area or ():
         one_of("--area", name, tuple(AREAS))
     table = assumptions_log()
+    for code in confidence or ():
+        one_of("--confidence", code, tuple(sorted(set(table["confidence"]))))
     chosen = table[table["area"].isin(area or AREAS) & table["confidence"].isin(confidence or table["confidence"])]
     if chosen.empty:
         raise InputError(Fault("--confidence", "a code that some line has", value=", ".join(confidence or ())))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from allocation.cli.options import AsOf, Cohort, Panels, Products, Rejects, Rulebook, Seed, Strict, as_date
+from allocation.cli.options import AsOf, Cohort, Panels, Products, Rejects, Rulebook, Seed, Strict, as_date, keep_inputs
 from allocation.cli.shown import BAD_INPUT, say, say_faults, say_set_aside, shown
 
 __all__ = ["add_to"]
@@ -17,7 +17,10 @@ __all__ = ["add_to"]
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     cohort = typer.Typer(
-        help="Make a synthetic cohort, or check a real one.", no_args_is_help=True, rich_markup_mode=None
+        help="Make a synthetic cohort, or check a real one.",
+        epilog="Example: igalloc cohort check cohort.csv",
+        no_args_is_help=True,
+        rich_markup_mode=None,
     )
     cohort.command(
         "generate",
@@ -26,7 +29,12 @@ def add_to(app: typer.Typer) -> None:
     cohort.command("check", epilog="Example: igalloc cohort check cohort.csv --rejects rejects.csv")(check)
     app.add_typer(cohort, name="cohort")
     app.command("grade", epilog="Example: igalloc grade cohort.csv --as-of 2026-11-01 --out graded.csv")(grade)
-    stock = typer.Typer(help="Make a synthetic stock file.", no_args_is_help=True, rich_markup_mode=None)
+    stock = typer.Typer(
+        help="Make a synthetic stock file.",
+        epilog="Example: igalloc stock make --cohort cohort.csv --as-of 2026-11-01 --out stock.csv",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
     stock.command(
         "make",
         epilog="Example: igalloc stock make --cohort cohort.csv --share 0.6 --as-of 2026-11-01 --out stock.csv",
@@ -77,6 +85,7 @@ def check(
     from allocation.workflow.cohorts import check as look
     from allocation.workflow.rules_in_use import load_rules
 
+    keep_inputs({"FILE": file, "--panels": panels, "--products": products}, {"--rejects": rejects})
     found = look(file, rejects=rejects, rules=load_rules(rulebook=rulebook, products=products, panels=panels))
     say_faults(found.faults)
     sys.stdout.write(
@@ -103,6 +112,8 @@ def grade(
     from allocation.workflow.cohorts import grade as grade_file
     from allocation.workflow.rules_in_use import load_rules
 
+    own = {"FILE": file, "--panels": panels, "--products": products}
+    keep_inputs(own, {"--out": out, "--rejects": rejects})
     result = grade_file(
         file,
         as_of=as_date(as_of),
@@ -116,7 +127,8 @@ def grade(
     ungraded = int(result.graded["grade"].isna().sum())
     say(f"{len(result.graded):,} patients graded: {told}, no grade {ungraded:,}. Written to {out}")
     if explain:
-        reasons = result.graded.groupby("reason", sort=True).size().sort_values(ascending=False, kind="stable")
+        reasons = result.graded["reason"].astype(str).value_counts().sort_index()
+        reasons = reasons.sort_values(ascending=False, kind="stable")
         for reason, patients in reasons.items():
             sys.stdout.write(f"{patients:>7}  {reason}\n")
     say_set_aside(result.read.faults, len(result.read.rejects), result.rejects_path, expected=rejects is not None)
@@ -139,6 +151,7 @@ def make_stock(
     from allocation.workflow.allocating import make_stock as make
     from allocation.workflow.rules_in_use import load_rules
 
+    keep_inputs({"--cohort": cohort, "--panels": panels, "--products": products}, {"--out": out})
     made = make(
         cohort=cohort,
         as_of=as_date(as_of),

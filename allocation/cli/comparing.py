@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from allocation.cli.options import Panels, Products, Rejects, Rulebook, Strict, Tiers, sizes_of
+from allocation.cli.options import (
+    CohortToPlay,
+    MostReplications,
+    Panels,
+    Products,
+    Rejects,
+    Resume,
+    Rulebook,
+    RunFolder,
+    Scenario,
+    SeedToPlay,
+    Strict,
+    Tiers,
+    WeeksToPlay,
+    Workers,
+    keep_inputs,
+    sizes_of,
+)
 from allocation.cli.shown import end_run, shown
 
 __all__ = ["add_to"]
@@ -27,9 +43,7 @@ def add_to(app: typer.Typer) -> None:
 
 @shown
 def compare(
-    scenario: Annotated[
-        str, typer.Argument(metavar="SCENARIO", help="A scenario of the library by name, or a TOML file.")
-    ],
+    scenario: Scenario,
     *,
     policies: Annotated[
         str,
@@ -39,22 +53,15 @@ def compare(
             help="Policies; the others are compared with the first. See igalloc allocate --list-policies.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the result.")],
-    cohort: Annotated[
-        Path | None, typer.Option("--cohort", metavar="FILE", help="Cohort file; left out, the national one.")
-    ] = None,
+    out: RunFolder,
+    cohort: CohortToPlay = None,
     replications: Annotated[
         int | None, typer.Option("--replications", min=1, help="Of each policy; else the scenario's.")
     ] = None,
-    weeks: Annotated[int | None, typer.Option("--weeks", min=1, help="Weeks to simulate; else the scenario's.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Else the scenario's.")] = None,
-    workers: Annotated[
-        int, typer.Option("--workers", min=1, help="Processes; the result is the same for any number.")
-    ] = 1,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on where an earlier run to this --out ended; keep what is done at Ctrl-C."),
-    ] = False,
+    weeks: WeeksToPlay = None,
+    seed: SeedToPlay = None,
+    workers: Workers = 1,
+    resume: Resume = False,
     precision: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,9 +70,7 @@ def compare(
             help="More replications until the 95 % interval of the difference is this narrow to each side.",
         ),
     ] = None,
-    most_replications: Annotated[
-        int | None, typer.Option("--most-replications", min=1, help="Never more than so many for --precision.")
-    ] = None,
+    most_replications: MostReplications = None,
     rejects: Rejects = None,
     strict: Strict = False,
     rulebook: Rulebook = "nhs",
@@ -78,6 +83,8 @@ def compare(
     from allocation.workflow.comparing import compare as play
     from allocation.workflow.rules_in_use import load_rules
 
+    own = {"--cohort": cohort, "--panels": panels, "--products": products, "--tiers": tiers}
+    keep_inputs(own, {"--out": out, "--rejects": rejects})
     with replication_bar() as progress:
         done = play(
             scenario,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from allocation.cli.options import Panels, Products, Rulebook, Strict, as_date
+from allocation.cli.options import Panels, Products, Rulebook, Strict, as_date, keep_inputs, needs
 from allocation.cli.shown import say, say_set_aside, shown
 from allocation.errors import Fault, InputError
 
@@ -19,7 +19,10 @@ def add_to(app: typer.Typer) -> None:
     """Register the command."""
     app.command(
         "forecast",
-        epilog="Example: igalloc forecast scmd/ --trusts trusts.csv --horizon-months 18 --backtest --out reports/ahead",
+        epilog=(
+            "Examples: igalloc forecast history --make-sample; igalloc forecast history/data --trusts "
+            "history/trusts.csv --horizon-months 18 --backtest --out reports/ahead"
+        ),
     )(forecast)
 
 
@@ -60,9 +63,9 @@ def forecast(
         typer.Option("--as-of", metavar="DATE", help="The day the cohort stands on; else the first day forecast."),
     ] = None,
     scenario: Annotated[
-        str,
-        typer.Option("--scenario", metavar="NAME|FILE", help="Whose turnover and growth the cohort has."),
-    ] = "baseline",
+        str | None,
+        typer.Option("--scenario", metavar="NAME|FILE", help="Whose turnover and growth the cohort has; or baseline."),
+    ] = None,
     rulebook: Rulebook = "nhs",
     products: Products = None,
     panels: Panels = None,
@@ -80,8 +83,13 @@ def forecast(
         raise InputError(Fault("--out", "a folder for the result", remedy="For example --out reports/ahead."))
     if breaks not in ("keep", "adjust"):
         raise InputError(Fault("--breaks", "keep or adjust", value=breaks))
-    if as_of is not None and cohort is None:
-        raise InputError(Fault("--cohort", "a cohort for --as-of"))
+    only_cohort: dict[str, object] = {"--as-of": as_of, "--scenario": scenario, "--strict": strict or None}
+    only_cohort |= {"--panels": panels, "--products": products}
+    for option, value in only_cohort.items():
+        needs(option, given=value is not None, other="--cohort", there=cohort is not None)
+    sources = dict(enumerate(history, 1))
+    own = {"--trusts": trusts, "--cohort": cohort, "--panels": panels, "--products": products}
+    keep_inputs({**own, **{f"HISTORY {place}": path for place, path in sources.items()}}, {"--out": out})
     from allocation.workflow.forecasting import forecast_demand
     from allocation.workflow.forecasting_cohort import CohortSide
     from allocation.workflow.rules_in_use import load_rules
@@ -90,7 +98,7 @@ def forecast(
     if cohort is not None:
         day = as_date(as_of) if as_of is not None else None
         rules = load_rules(rulebook=rulebook, products=products, panels=panels)
-        side = CohortSide(cohort, day, scenario, strict, rules)
+        side = CohortSide(cohort, day, scenario or "baseline", strict, rules)
     shown_at = -1
 
     def progress(words: str, done: int, total: int) -> None:
@@ -128,3 +136,4 @@ def _make_sample(history: list[Path]) -> None:
     data, trusts = sample_history(history[0], months=60, panels=4, seed=1)
     say("This history is synthetic; it holds no real data.")
     sys.stdout.write(f"{data}\n{trusts}\n")
+    say(f"To forecast from it: igalloc forecast {data} --trusts {trusts} --out ahead")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
 
-from allocation.cli.options import Panels, Products, Rejects, Rulebook, Strict, as_date, one_of
+from allocation.cli.options import Panels, Products, Rejects, Rulebook, Strict, as_date, keep_inputs, one_of
 from allocation.cli.shown import say, say_set_aside, shown
 from allocation.errors import Fault, InputError
 
@@ -126,6 +126,7 @@ def dose(
     from allocation.cohort.stewardship import SavingsOptions
     from allocation.workflow.dosing_cohort import dose_cohort, stewardship_text
 
+    keep_inputs({"--cohort": cohort, "--panels": panels, "--products": products}, {"--out": out, "--rejects": rejects})
     result = dose_cohort(
         cohort,
         as_of=as_date(as_of or ""),

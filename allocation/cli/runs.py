@@ -8,7 +8,22 @@ from typing import Annotated
 
 import typer
 
-from allocation.cli.options import Panels, Products, Rejects, Rulebook, Strict, Tiers, sizes_of
+from allocation.cli.options import (
+    CohortToPlay,
+    MostReplications,
+    Panels,
+    Products,
+    Rejects,
+    Resume,
+    Rulebook,
+    SeedToPlay,
+    Strict,
+    Tiers,
+    WeeksToPlay,
+    keep_inputs,
+    needs,
+    sizes_of,
+)
 from allocation.cli.shown import end_run, say, shown
 from allocation.errors import Fault, InputError
 
@@ -30,12 +45,10 @@ def simulate(
     ] = None,
     *,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the result.")] = None,
-    cohort: Annotated[
-        Path | None, typer.Option("--cohort", metavar="FILE", help="Cohort file; left out, the national one.")
-    ] = None,
+    cohort: CohortToPlay = None,
     replications: Annotated[int | None, typer.Option("--replications", min=1, help="Else the scenario's.")] = None,
-    weeks: Annotated[int | None, typer.Option("--weeks", min=1, help="Weeks to simulate; else the scenario's.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Else the scenario's.")] = None,
+    weeks: WeeksToPlay = None,
+    seed: SeedToPlay = None,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Processes, 1 if left out; the result is the same.")
     ] = None,
@@ -51,10 +64,7 @@ def simulate(
         str | None,
         typer.Option("--policy", metavar="NAME", help="Who goes first; else the scenario's."),
     ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on where an earlier run to this --out ended; keep what is done at Ctrl-C."),
-    ] = False,
+    resume: Resume = False,
     precision: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,9 +73,7 @@ def simulate(
             help="More replications until the outcome's 95 % interval is this narrow to each side; may be repeated.",
         ),
     ] = None,
-    most_replications: Annotated[
-        int | None, typer.Option("--most-replications", min=1, help="Never more than so many for --precision.")
-    ] = None,
+    most_replications: MostReplications = None,
     consequences: Annotated[
         bool,
         typer.Option("--consequences", help="Reckon infections and relapses expected from waiting, for the cohort."),
@@ -92,6 +100,8 @@ def simulate(
         raise InputError(Fault("SCENARIO", "a scenario's name or file", remedy="igalloc simulate --list shows them."))
     if out is None:
         raise InputError(Fault("--out", "a folder for the result", remedy="For example --out reports/demo."))
+    own = {"--cohort": cohort, "--panels": panels, "--products": products, "--tiers": tiers}
+    keep_inputs(own, {"--out": out, "--rejects": rejects})
     if cluster is not None:
         _check_cluster(cluster, workers)
     from allocation.cli.progress import replication_bar
@@ -169,6 +179,8 @@ def report(
     from allocation.workflow.reporting import report as make
     from allocation.workflow.rules_in_use import load_rules
 
+    for option, value in (("--products", products), ("--panels", panels)):
+        needs(option, given=value is not None, other="--cohort", there=cohort is not None)
     rules = load_rules(rulebook=rulebook, products=products, panels=panels) if cohort is not None else None
     written = make(
         folder, formats=formats, share=share, panel=panel, cohort=cohort, rules=rules, checks=tuple(check or ())

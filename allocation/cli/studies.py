@@ -8,25 +8,37 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from allocation.cli.options import Panels, Products, Rejects, Rulebook, Strict, Tiers
+from allocation.cli.options import (
+    CohortToPlay,
+    Panels,
+    Products,
+    Rejects,
+    Rulebook,
+    RunFolder,
+    Scenario,
+    SeedToPlay,
+    Strict,
+    Tiers,
+    WeeksToPlay,
+    Workers,
+    keep_inputs,
+    needs,
+    one_of,
+)
 from allocation.cli.shown import end_run, shown
+from allocation.errors import Fault, InputError
 
 if TYPE_CHECKING:
     from allocation.workflow.study_parts import StudyDone
 
 __all__ = ["add_to"]
 
-Scenario = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario of the library by name, or a TOML file.")]
-Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the result.")]
-CohortFile = Annotated[
-    Path | None, typer.Option("--cohort", metavar="FILE", help="Cohort file; left out, the national one.")
-]
+_STEPS, _SWING, _SAMPLES = 5, 0.2, 32
+"""What the options are that the user left out."""
+
 Replications = Annotated[
     int | None, typer.Option("--replications", min=1, help="Of each scenario played; else the scenario's.")
 ]
-Weeks = Annotated[int | None, typer.Option("--weeks", min=1, help="Weeks to simulate; else the scenario's.")]
-SeedGiven = Annotated[int | None, typer.Option("--seed", min=0, help="Else the scenario's.")]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes; the result is the same for any number.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -58,8 +70,10 @@ def breaking_point(
     range_: Annotated[
         list[str], typer.Option("--range", metavar="LOW:HIGH", help="Where to search, one for each --vary.")
     ],
-    out: Out,
-    steps: Annotated[int, typer.Option("--steps", min=2, help="Values of the second key, for a map.")] = 5,
+    out: RunFolder,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=2, help="Values of the second key, for a map; 5 if left out.")
+    ] = None,
     tolerance: Annotated[
         float | None,
         typer.Option("--tolerance", help="How near, in the key's unit; else 1/64 of the range."),
@@ -74,10 +88,10 @@ def breaking_point(
     share: Annotated[
         float, typer.Option("--share", metavar="SHARE", help="Of the replications that must break.")
     ] = 0.5,
-    cohort: CohortFile = None,
+    cohort: CohortToPlay = None,
     replications: Replications = None,
-    weeks: Weeks = None,
-    seed: SeedGiven = None,
+    weeks: WeeksToPlay = None,
+    seed: SeedToPlay = None,
     workers: Workers = 1,
     rejects: Rejects = None,
     strict: Strict = False,
@@ -91,12 +105,15 @@ def breaking_point(
     from allocation.workflow.breaking import breaking_point as search
     from allocation.workflow.rules_in_use import load_rules
 
+    needs("--steps", given=steps is not None, other="a second --vary", there=len(vary) > 1)
+    own = {"--cohort": cohort, "--panels": panels, "--products": products, "--tiers": tiers}
+    keep_inputs(own, {"--out": out, "--rejects": rejects})
     with scenario_bar() as progress:
         done = search(
             scenario,
             vary=vary,
             ranges=range_,
-            steps=steps,
+            steps=_STEPS if steps is None else steps,
             tolerance=tolerance,
             outcome=outcome,
             below=below,
@@ -119,7 +136,7 @@ def breaking_point(
 def sensitivity(
     scenario: Scenario,
     *,
-    out: Out,
+    out: RunFolder,
     vary: Annotated[
         list[str] | None,
         typer.Option(
@@ -129,21 +146,23 @@ def sensitivity(
         ),
     ] = None,
     swing: Annotated[
-        float, typer.Option("--swing", help="Share of each number to either side, where --vary is left out.")
-    ] = 0.2,
+        float | None,
+        typer.Option("--swing", help="Share of each number to either side, where --vary is left out; else 0.2."),
+    ] = None,
     method: Annotated[
         str, typer.Option("--method", metavar="one_way|sobol", help="One at a time, or all at once by Sobol's indices.")
     ] = "one_way",
     samples: Annotated[
-        int, typer.Option("--samples", help="For sobol, a power of 2; plays samples x (numbers + 2) scenarios.")
-    ] = 32,
+        int | None,
+        typer.Option("--samples", help="For sobol, a power of 2, else 32; plays samples x (numbers + 2) scenarios."),
+    ] = None,
     outcome: Annotated[
         list[str] | None, typer.Option("--outcome", metavar="NAME", help="What to look at; may be repeated.")
     ] = None,
-    cohort: CohortFile = None,
+    cohort: CohortToPlay = None,
     replications: Replications = None,
-    weeks: Weeks = None,
-    seed: SeedGiven = None,
+    weeks: WeeksToPlay = None,
+    seed: SeedToPlay = None,
     workers: Workers = 1,
     rejects: Rejects = None,
     strict: Strict = False,
@@ -157,13 +176,19 @@ def sensitivity(
     from allocation.workflow.rules_in_use import load_rules
     from allocation.workflow.sensitivity import sensitivity as turn
 
+    one_of("--method", method, ("one_way", "sobol"))
+    needs("--samples", given=samples is not None, other="--method sobol", there=method == "sobol")
+    if swing is not None and vary:
+        raise InputError(Fault("--swing", "no --vary beside it", remedy="Ranges that are named need no swing."))
+    own = {"--cohort": cohort, "--panels": panels, "--products": products, "--tiers": tiers}
+    keep_inputs(own, {"--out": out, "--rejects": rejects})
     with replication_bar() as progress:
         done = turn(
             scenario,
             vary=vary or (),
-            swing=swing,
+            swing=_SWING if swing is None else swing,
             method=method,
-            samples=samples,
+            samples=_SAMPLES if samples is None else samples,
             outcomes=outcome or (),
             cohort=cohort,
             replications=replications,

@@ -18,7 +18,10 @@ Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="A new workbook
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     template = typer.Typer(
-        help="Make a workbook to fill in, with lists of codes.", no_args_is_help=True, rich_markup_mode=None
+        help="Make a workbook to fill in, with lists of codes.",
+        epilog="Example: igalloc template cohort --out cohort.xlsx",
+        no_args_is_help=True,
+        rich_markup_mode=None,
     )
     template.command("cohort", epilog="Example: igalloc template cohort --out cohort.xlsx")(cohort)
     template.command("stock", epilog="Example: igalloc template stock --out stock.xlsx")(stock)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from allocation.errors import Fault, InputError
-from allocation.grading import Dates, blocks, codes_of, entries_of, initiation_over_by, looked_up, present
+from allocation.grading import Dates, Initiation, blocks, codes_of, entries_of, looked_up, present
 from allocation.rules import Entry, ProductSet, Regimen, Rulebook
 
 __all__ = ["cycle_weeks_of", "most_courses_of", "regimens_in_use", "route_vials", "vials_in_use"]
@@ -26,15 +26,16 @@ def regimens_in_use(rulebook: Rulebook, graded: pd.DataFrame, *, as_of: date) ->
     doses, intervals = (graded[name].to_numpy(np.float64) for name in ("dose_g", "interval_weeks"))
     long_term = np.array([*(entry.term == "long" for entry in rulebook.entry), False])
     routes, names = codes_of(graded["route"])
-    settled_by = initiation_over_by(rulebook, as_of)
+    initiation = Initiation.of(rulebook, as_of)
     # One is added so that unlisted, which is -1, makes no negative code.
     most = 2 * (len(rulebook.entry) + 1) * max(len(names), 1)
     cases = np.empty(len(graded), dtype=np.int64)
     for part in blocks(len(graded)):
         entry = entries[part]
         has_dose, has_interval = ~np.isnan(doses[part]), ~np.isnan(intervals[part])
-        ongoing = starts.missing(part) & (has_interval | (long_term[entry] & ~has_dose))
-        ongoing |= starts.until(settled_by[entry], part)
+        undated = starts.missing(part)
+        ongoing = undated & (has_interval | (long_term[entry] & ~has_dose))
+        ongoing |= ~(initiation.under_way(starts, entry, part) | undated)
         cases[part] = ((entry + 1) * 2 + ongoing) * max(len(names), 1) + routes[part]
 
     regimens: list[Regimen] = []

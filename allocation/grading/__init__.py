@@ -15,7 +15,7 @@ from allocation.grading.columns import (
     present,
     rows_of_each,
 )
-from allocation.grading.grade import GRADE_COLUMNS, grade_cohort, initiation_over_by
+from allocation.grading.grade import GRADE_COLUMNS, Initiation, grade_cohort
 from allocation.grading.pathway import PATHWAY_COLUMN, panel_status, with_panel_status
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "PATHWAY_COLUMN",
     "UNLISTED",
     "Dates",
+    "Initiation",
     "blocks",
     "codes_of",
     "day_of",
@@ -30,7 +31,6 @@ __all__ = [
     "entries_of",
     "from_codes",
     "grade_cohort",
-    "initiation_over_by",
     "is_value",
     "looked_up",
     "need_columns",

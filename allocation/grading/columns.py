@@ -19,6 +19,7 @@ from allocation.errors import Fault, InputError
 from allocation.rules.models import Rulebook, entry_key
 
 __all__ = [
+    "NANOSECONDS_PER_DAY",
     "UNLISTED",
     "Dates",
     "Facts",
@@ -44,7 +45,7 @@ _BLOCK_ROWS = 131_072
 """Rows worked on at a time: few enough for the processor's cache, enough not to be all overhead."""
 
 _NANOSECONDS = np.dtype("datetime64[ns]")
-_NANOSECONDS_PER_DAY = np.timedelta64(1, "D").astype("timedelta64[ns]").astype(np.int64)
+NANOSECONDS_PER_DAY = np.timedelta64(1, "D").astype("timedelta64[ns]").astype(np.int64)
 _NO_ENTRY = -2
 """Place of what is neither an entry nor unlisted."""
 
@@ -144,14 +145,11 @@ class Dates:
         """Whether each of these rows has no date."""
         return np.asarray(self.nanoseconds[rows] == _NO_DATE, dtype=bool)
 
-    def since(self, day: int | Ints, rows: slice) -> Bools:
-        """Whether each of these rows is dated on a day or later; days are counted as by :func:`day_of`.
+    def since(self, day: int, rows: slice) -> Bools:
+        """Whether each of these rows is dated on a day or later; days are counted as by :func:`day_of`."""
+        return np.asarray(self.nanoseconds[rows] >= day * NANOSECONDS_PER_DAY, dtype=bool)
 
-        ``day`` may be one for each of these rows.
-        """
-        return np.asarray(self.nanoseconds[rows] >= day * _NANOSECONDS_PER_DAY, dtype=bool)
-
-    def until(self, day: int | Ints, rows: slice) -> Bools:
+    def until(self, day: int, rows: slice) -> Bools:
         """Whether each of these rows is dated on a day or earlier."""
         return ~(self.since(day + 1, rows) | self.missing(rows))
 
@@ -215,7 +213,7 @@ def days_of(column: pd.Series) -> tuple[Ints, Bools]:
         dates = column.to_numpy(dtype=_NANOSECONDS)
     # Dividing the numbers is several times faster than converting the dates.
     counted = dates.view(np.int64)
-    return counted // _NANOSECONDS_PER_DAY, counted != _NO_DATE
+    return counted // NANOSECONDS_PER_DAY, counted != _NO_DATE
 
 
 def entries_of(rulebook: Rulebook, frame: pd.DataFrame) -> Ints:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from allocation.grading.columns import (
+    NANOSECONDS_PER_DAY,
     Dates,
     Facts,
     blocks,
@@ -166,7 +167,7 @@ def _cases(
     interval = cohort["interval_weeks"].to_numpy(dtype=np.float64)
     starts, reviews = Dates.of(cohort["start_date"]), Dates.of(cohort["last_review_date"])
     first_counted = today - settings.review_valid_days
-    settled_by = initiation_over_by(rulebook, as_of)
+    initiation = Initiation.of(rulebook, as_of)
     places = np.empty(len(cohort), dtype=np.int32)
     place_of: dict[int, int] = {}
     for part in blocks(len(cohort)):
@@ -179,7 +180,7 @@ def _cases(
         ).view(np.uint8)
         repeated = ~np.isnan(interval[part])
         for bit, fact in (
-            (_ONGOING_AT, repeated & ~starts.since(settled_by[chosen] + 1, part)),
+            (_ONGOING_AT, repeated & ~initiation.under_way(starts, chosen, part)),
             (_REPEATED_AT, repeated),
             (_DECLINED_AT, declined.hold(part)),
         ):
@@ -205,14 +206,45 @@ def _cases(
     return places, list(place_of)
 
 
-def initiation_over_by(rulebook: Rulebook, as_of: date) -> Ints:
-    """For each entry, and last for unlisted (place -1), the latest start that is ongoing by now.
+@dataclass(frozen=True, slots=True)
+class Initiation:
+    """Until when a patient counts as starting; days are counted as by :func:`allocation.grading.day_of`.
 
-    Days are counted as by :func:`allocation.grading.day_of`.
+    Attributes
+    ----------
+    usual_day
+        The latest day of start that is ongoing by now.
+    own_day
+        The same of entries with a length of their own, by their place in the rulebook.
     """
-    usual = rulebook.settings.initiation_weeks
-    weeks = [entry.initiation_weeks or usual for entry in rulebook.entry]
-    return np.array([math.floor(day_of(as_of) - one * DAYS_PER_WEEK) for one in (*weeks, usual)], dtype=np.int64)
+
+    usual_day: int
+    own_day: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, rulebook: Rulebook, as_of: date) -> Self:
+        """As a rulebook has it on a day."""
+        today = day_of(as_of)
+        own = tuple(
+            (place, math.floor(today - entry.initiation_weeks * DAYS_PER_WEEK))
+            for place, entry in enumerate(rulebook.entry)
+            if entry.initiation_weeks is not None
+        )
+        return cls(math.floor(today - rulebook.settings.initiation_weeks * DAYS_PER_WEEK), own)
+
+    def under_way(self, starts: Dates, entries: Ints, rows: slice) -> Bools:
+        """Whether each of these rows is starting still; one without a date of start is not.
+
+        Parameters
+        ----------
+        entries
+            Place of the entry of each of these rows.
+        """
+        found = starts.since(self.usual_day + 1, rows)
+        for place, day in self.own_day:
+            own = np.flatnonzero(entries == place)
+            found[own] = starts.nanoseconds[own + rows.start] >= (day + 1) * NANOSECONDS_PER_DAY
+        return found
 
 
 def _asks_for(rulebook: Rulebook, flag: str, as_of: date) -> Bools:

@@ -10,7 +10,7 @@ import numpy as np
 
 from allocation.optimise.network import Floats, Ints
 
-__all__ = ["INFINITY", "LinearProgram", "OpenSession", "Row", "Session", "Solution"]
+__all__ = ["INFINITY", "LinearProgram", "OpenSession", "Row", "RowBlock", "Session", "Solution"]
 
 INFINITY = float("inf")
 
@@ -25,6 +25,24 @@ class Row:
     high: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RowBlock:
+    """Rows as arrays: how many columns each has, these and their values one row after the other, and its bounds."""
+
+    lengths: Ints
+    columns: Ints
+    values: Floats
+    low: Floats
+    high: Floats
+
+    def apart(self) -> list[Row]:
+        """Each row by itself."""
+        ends = np.cumsum(self.lengths).tolist()
+        columns, values = self.columns.tolist(), self.values.tolist()
+        bounds = zip([0, *ends[:-1]], ends, self.low.tolist(), self.high.tolist(), strict=True)
+        return [Row(columns[start:end], values[start:end], low, high) for start, end, low, high in bounds]
+
+
 @dataclass(slots=True)
 class LinearProgram:
     """Columns with bounds, and rows; the objective comes with each solve.
@@ -33,11 +51,18 @@ class LinearProgram:
     ----------
     low, high
         Bounds of the columns; ``inf`` for none.
+    blocks
+        The rows, in order.
     """
 
     low: list[float] = field(default_factory=list)
     high: list[float] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
+    blocks: list[Row | RowBlock] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[Row]:
+        """Every row by itself, in order."""
+        return [row for block in self.blocks for row in (block.apart() if isinstance(block, RowBlock) else [block])]
 
     def add_columns(self, high: Floats | Sequence[float], low: float = 0.0) -> Ints:
         """Add columns with these upper bounds; return their indices."""
@@ -48,7 +73,30 @@ class LinearProgram:
 
     def add_row(self, columns: Sequence[int], values: Sequence[float], *, low: float, high: float) -> None:
         """Add a row."""
-        self.rows.append(Row(columns, values, low, high))
+        self.blocks.append(Row(columns, values, low, high))
+
+    def add_rows(self, block: RowBlock) -> None:
+        """Add many rows."""
+        self.blocks.append(block)
+
+    def matrix(self) -> RowBlock:
+        """All rows together."""
+        blocks = [block if isinstance(block, RowBlock) else _block(block) for block in self.blocks] or [_NO_ROWS]
+        return RowBlock(
+            np.concatenate([block.lengths for block in blocks]),
+            np.concatenate([block.columns for block in blocks]),
+            np.concatenate([block.values for block in blocks]),
+            np.concatenate([block.low for block in blocks]),
+            np.concatenate([block.high for block in blocks]),
+        )
+
+
+def _block(row: Row) -> RowBlock:
+    columns, values = np.array(row.columns, dtype=np.int64), np.array(row.values, dtype=np.float64)
+    return RowBlock(np.array([len(columns)]), columns, values, np.array([row.low]), np.array([row.high]))
+
+
+_NO_ROWS = RowBlock(*(np.zeros(0, dtype=np.int64),) * 2, *(np.zeros(0),) * 3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from allocation.optimise.network import Ints, Network, Pool
+from allocation.optimise.matching import match
+from allocation.optimise.network import Ints, Network
 from allocation.optimise.priority import StageResult
 from allocation.optimise.sourcing import Supplies
 from allocation.quantities import MG_PER_G
@@ -165,30 +166,25 @@ def _flows(net: Network, use: Ints, settled: Sequence[tuple[int, int, int, int]]
 
     Own stock first; then stock that no panel holds, then panels of the same region, then others, each in order.
     """
-    n_panels = net.n_panels
+    n_panels, products = net.n_panels, net.stock_mg.shape[1]
     own = np.minimum(use, net.stock_mg[:n_panels])
     panel, product = np.nonzero(own)
-    lines = list(settled)
+    parts = [np.array(settled, dtype=np.int64).reshape(len(settled), 4).T]
+    parts.append(np.stack([panel, panel, product, own[panel, product]]))
     missing, left = use - own, net.stock_mg.copy()
     left[:n_panels] -= own
     moved = sum(mg for source, n, _, mg in settled if source != n)
-    for pool in net.pools:
-        lacking, what = np.nonzero(missing[pool.panels])
-        asking = list(zip(pool.panels[lacking].tolist(), what.tolist(), strict=True))
-        for ring in range(3 if asking else 0):
-            near = {n: np.array(_ring(net, pool, n, ring), dtype=np.int64) for n in dict(asking)}
-            for n, p in asking:
-                if not missing[n, p]:
-                    continue
-                there = left[near[n], p]
-                taken = np.clip(missing[n, p] - (np.cumsum(there) - there), 0, there)
-                left[near[n], p] -= taken
-                missing[n, p] -= taken.sum()
-                some = np.flatnonzero(taken)
-                lines += [(s, n, p, mg) for s, mg in zip(near[n][some].tolist(), taken[some].tolist(), strict=True)]
-                moved += int(taken.sum())
-    more = np.array(lines, dtype=np.int64).reshape(len(lines), 4).T
-    source, to, code, mg = np.concatenate([np.stack([panel, panel, product, own[panel, product]]), more], axis=1)
+    for asking, giving in _rings(net) if missing.any() else ():
+        # A panel that lacks a product has none left, nor has a ring gone through: so both may stay in the next.
+        to, what = np.nonzero(np.where(asking[:, None] >= 0, missing, 0))
+        source, there = np.nonzero(np.where(giving[:, None] >= 0, left, 0))
+        groups = asking[to] * products + what, giving[source] * products + there
+        i, j, mg = match(groups[0], missing[to, what], groups[1], left[source, there])
+        np.subtract.at(missing, (to[i], what[i]), mg)
+        np.subtract.at(left, (source[j], there[j]), mg)
+        parts.append(np.stack([source[j], to[i], what[i], mg]))
+        moved += int(mg.sum())
+    source, to, code, mg = np.concatenate(parts, axis=1)
     order = np.lexsort((source, code, to))
     source, to, code, mg = source[order], to[order], code[order], mg[order]
     places = np.array([*net.problem.panels, NATIONAL], dtype=object)
@@ -196,10 +192,21 @@ def _flows(net: Network, use: Ints, settled: Sequence[tuple[int, int, int, int]]
     return pd.DataFrame({"from_location": places[source], "panel": places[to], "product": names[code], "mg": mg}), moved
 
 
-def _ring(net: Network, pool: Pool, panel: int, ring: int) -> list[int]:
-    """Places of a pool that come to a panel's aid first (0), next (1) and last (2)."""
-    region = net.problem.region_of
-    panels = [n for n in pool.panels.tolist() if n != panel]
-    if ring == 0:
-        return [place for place in pool.locations.tolist() if place == net.n_panels]
-    return [n for n in panels if (region[n] == region[panel]) == (ring == 1)]
+def _rings(net: Network) -> Iterator[tuple[Ints, Ints]]:
+    """Who comes to a panel's aid first, next and last: two arrays of numbers, -1 for nobody.
+
+    The places whose number (in the second, shape (places,)) is that of a panel (in the first, shape (panels,)) help it.
+    """
+    n_panels = net.n_panels
+    pool = np.full(n_panels + 1, -1, dtype=np.int64)
+    for number, one in enumerate(net.pools):
+        pool[one.locations] = number
+    regions = {name: number for number, name in enumerate(dict.fromkeys(net.problem.region_of))}
+    region = np.array([regions[name] for name in net.problem.region_of], dtype=np.int64)
+    region += pool[:n_panels] * len(regions)
+    panels = np.append(pool[:n_panels], -1)
+    national = np.full(n_panels + 1, -1, dtype=np.int64)
+    national[n_panels] = pool[n_panels]
+    yield pool[:n_panels], national
+    yield region, np.append(region, -1)
+    yield pool[:n_panels], panels

@@ -178,14 +178,13 @@ class _Arrays(_Highs):
         self._columns = np.arange(len(program.high), dtype=np.int32)
         self._costs = np.zeros(len(program.high))
         lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = len(program.high), len(program.rows)
+        rows = program.matrix()
+        lp.num_col_, lp.num_row_ = len(program.high), len(rows.lengths)
         lp.col_cost_, lp.col_lower_, lp.col_upper_ = self._costs, np.array(program.low), np.array(program.high)
-        lp.row_lower_ = np.array([row.low for row in program.rows])
-        lp.row_upper_ = np.array([row.high for row in program.rows])
+        lp.row_lower_, lp.row_upper_ = rows.low, rows.high
         lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        lp.a_matrix_.start_ = np.cumsum([0, *(len(row.columns) for row in program.rows)], dtype=np.int32)
-        lp.a_matrix_.index_ = np.array([column for row in program.rows for column in row.columns], dtype=np.int32)
-        lp.a_matrix_.value_ = np.array([value for row in program.rows for value in row.values], dtype=np.float64)
+        lp.a_matrix_.start_ = np.append(0, np.cumsum(rows.lengths)).astype(np.int32)
+        lp.a_matrix_.index_, lp.a_matrix_.value_ = rows.columns.astype(np.int32), rows.values
         self._model = highspy.Highs()
         for name, value in {"output_flag": False, "threads": 1, **_HIGHS_OPTIONS, **_ONCE}.items():
             self._model.setOptionValue(name, value)

@@ -56,7 +56,7 @@ def given_reason(net: Network, c: int, drawn: list[Drawn], *, grade: int) -> str
     own, panel = int(net.own[c]), int(net.panel[c])
     words = [f"{_rank(tier, grade)}: whole course"]
     if own == NONE:
-        words.append("of a product for the route, none being on record")
+        words.append("of a product for the route (none is on record)")
     elif {part.product for part in drawn} == {own}:
         words.append("of the recorded product")
     else:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from allocation.optimise.linear import INFINITY, LinearProgram, OpenSession, Row
+from allocation.optimise.linear import INFINITY, LinearProgram, OpenSession, Row, RowBlock
 from allocation.optimise.matching import match, share_in_order
 from allocation.optimise.network import Bools, Floats, Ints, Network, Pool
 from allocation.optimise.priority import Ration
@@ -235,11 +235,9 @@ class _Build:
             return
         order = np.argsort(row, kind="stable")
         numbers, starts = np.unique(row[order], return_index=True)
-        columns, values = column[order].tolist(), value[order].tolist()
-        ends = [*starts[1:].tolist(), len(columns)]
-        for number, start, end in zip(numbers.tolist(), starts.tolist(), ends, strict=True):
-            low_g = -INFINITY if low is None else float(low[number]) / MG_PER_G
-            self.program.add_row(columns[start:end], values[start:end], low=low_g, high=float(high[number]) / MG_PER_G)
+        low_g = np.full(len(numbers), -INFINITY) if low is None else low[numbers] / MG_PER_G
+        lengths = np.diff(np.append(starts, len(order)))
+        self.program.add_rows(RowBlock(lengths, column[order], value[order], low_g, high[numbers] / MG_PER_G))
 
     def objectives(self) -> list[Floats]:
         """Costs of the columns: one set that does for all objectives where the program is a network, or each alone."""

@@ -250,7 +250,7 @@ def make_stock(
         Where a share is out of its range.
     """
     if not 0 <= share < np.inf or not 0 <= national_share <= 1:
-        raise InputError(Fault("stock", "a share of 0 or more, and a national share from 0 to 1", value=str(share)))
+        raise InputError(Fault("--share", "a share of 0 or more, and a national share from 0 to 1", value=str(share)))
     courses = _courses(demand, products)
     due_mg = _due_by_product(courses, products=products, panels=panels)
     needed = _vials_needed(courses, products=products, panels=panels)

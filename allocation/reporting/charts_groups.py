@@ -92,7 +92,7 @@ def heat(
         said = text(raw).replace("under ", "<")
         axes.text(x + 0.5, y + 0.53, said, ha="center", va="center", fontsize=size.font_pt - 1.5, color=ink_on(face))
     axes.set_xlim(0, len(grades))
-    axes.set_ylim(len(panels), 0)
+    axes.set_ylim(max(len(panels), 1), 0)
     axes.xaxis.tick_top()
     axes.set_xticks([i + 0.5 for i in range(len(grades))], [grade_name(int(grade)) for grade in grades])
     labels = panels if size.narrow else [names[panel] for panel in panels]
@@ -135,7 +135,7 @@ def bars(
     titles = [_wrapped(str(title), 42) for title in frame[name]]
     tall = 2.0 if size.narrow else 1.45 if any("\n" in title for title in titles) else 1.25
     left = 0.08 if size.narrow else left_in
-    figure, axes = _frame(size, rows=_ROW_IN * tall * len(frame), left_in=left, right_in=0.1, top_in=0.05)
+    figure, axes = _frame(size, rows=_ROW_IN * tall * max(len(frame), 1), left_in=left, right_in=0.1, top_in=0.05)
     ends = shown(frame, high).combine_first(numbers) if high else numbers
     scale = most if most is not None else (float(ends.max()) if ends.notna().any() and ends.max() > 0 else 1.0)
     letters = max((len(str(text)) for text in frame[label]), default=1)
@@ -157,7 +157,7 @@ def bars(
         axes.text(end + offset, centre, str(said), va="center", ha="left", fontsize=size.font_pt - 1)
         if size.narrow:
             axes.text(0, place + 0.24, _cut(str(title), 44), va="center", ha="left", fontsize=size.font_pt - 1)
-    axes.set_ylim(len(frame), 0)
+    axes.set_ylim(max(len(frame), 1), 0)
     axes.set_xticks([])
     axes.set_yticks([])
     if not size.narrow:
@@ -203,7 +203,7 @@ def statuses(
             )
         axes.plot([across, across], [0, len(frame)], color="#8A8A8A", linewidth=1)
     axes.set_xlim(-0.005, len(columns))
-    axes.set_ylim(len(frame), 0)
+    axes.set_ylim(max(len(frame), 1), 0)
     axes.xaxis.tick_top()
     axes.set_xticks(range(len(columns)), [h.replace(" ", "\n", 1) if size.narrow else h for _, h in columns], ha="left")
     axes.set_yticks([i + 0.5 for i in range(len(frame))], [grade_name(int(grade)) for grade in frame["grade"]])

@@ -87,7 +87,9 @@ def tornado(frame: pd.DataFrame, *, size: Size, axis: str) -> Figure:
     axes.set_ylim(-0.6, len(keys) - 0.4)
     axes.grid(visible=False, axis="y")
     axes.tick_params(length=0)
-    axes.set_xlabel("\n".join(textwrap.wrap(axis, 40 if size.narrow else 80)))
+    # Centred under the bars, which begin where the names end: a longer line would leave the drawing on the right.
+    letters = int((size.width_in - left) / _LETTER_IN)
+    axes.set_xlabel("\n".join(textwrap.wrap(axis, max(letters, 18))[:3]))
     return figure
 
 
@@ -128,7 +130,10 @@ def breaking_curve(
         if abs(edge - breaks) > (high - low) * 0.2:
             axes.text(middle, 1.02, "breaks", ha="center", va="bottom", transform=axes.get_xaxis_transform(), color=INK)
     axes.axhline(share, color="#6F6F6F", linewidth=0.9, linestyle=(0, (4, 3)))
-    axes.text(low - room, share + 0.02, f" broken from {share:.0%} on", fontsize=size.font_pt - 1.5, va="bottom")
+    axes.text(
+        low - room, share + 0.02, f" broken from {share:.0%} on", fontsize=size.font_pt - 1.5, va="bottom",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1}, zorder=3,
+    )  # fmt: skip
     axes.vlines(frame["value"], frame["share_low"], frame["share_high"], color=shades()[1], linewidth=2.2)
     axes.plot(frame["value"], frame["share_broken"], color=palette()[0], linewidth=1.4, marker="o", markersize=5)
     if low <= base <= high:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from allocation.reporting import charts_studies
 from allocation.reporting.blocks import Chart, Column, Page, Section, chart, table
-from allocation.reporting.disclosure import is_hidden, is_national, shared_count
+from allocation.reporting.comparison_disclosure import shared_comparison
+from allocation.reporting.disclosure import is_national, shown
 from allocation.reporting.load import StudyRun
 from allocation.reporting.shared_parts import assumptions_section, cohort_table, manifest_section
 from allocation.reporting.simulation_facts import summary_list
@@ -24,8 +24,6 @@ _LEAD = ("fill_grade_4_percent", "patients_late", "fill_grade_1_percent")
 _MORE = ("unmet_g", "patients_late_grade_4", "mean_days_late", "grams_switched_g", "grams_moved_g", "grams_expired_g")
 _GROUP_MEASURES = ("fill_percent", "late_percent", "patients_late")
 _NUMBERS = ("mean", "mean_against", "difference", "low", "high")
-_COUNTS = "patients"
-_ROUNDED_TO = 5
 _CAPTION = "Dot: mean of the paired differences, filled where clear; line: 95% interval."
 _LIMITS = (
     (
@@ -40,26 +38,11 @@ _LIMITS = (
 
 
 def shareable(rows: pd.DataFrame, *, share: bool) -> pd.DataFrame:
-    """Differences as they may be shared: small counts and small differences of counts are hidden, others rounded.
-
-    Rates and grams beside a hidden count of the same group are hidden with it.
-    """
+    """Differences as they may be shared, NaN where they may not."""
     if not share:
         return rows
-    rows = rows.copy()
-    counted = (rows["unit"] == _COUNTS).to_numpy()
-    values = rows[list(_NUMBERS[:3])].abs().to_numpy(dtype=np.float64)
-    small = np.vectorize(lambda value: is_hidden(shared_count(value)), otypes=[bool])(values).any(axis=1) & counted
-    group = [name for name in ("policy", "grade", "panel") if name in rows.columns]
-    if len(group) > 1:
-        keys = rows[group].astype(str).agg("|".join, axis=1)
-        hidden = keys.isin(set(keys[small])).to_numpy()
-    else:
-        hidden = small
-    for name in _NUMBERS:
-        rounded = _ROUNDED_TO * np.floor(rows[name] / _ROUNDED_TO + 0.5)
-        rows[name] = rows[name].where(~counted, rounded).mask(hidden)
-    return rows
+    made = shared_comparison(rows)
+    return made.assign(**{name: shown(made, name) for name in _NUMBERS})
 
 
 def comparison_headlines(run: StudyRun, *, share: bool) -> tuple[str, ...]:
@@ -134,7 +117,8 @@ def _strips(
         outcome=[f"{label}, {unit}" for label, unit in zip(part["label"], part["unit"], strict=True)],
         policy=[_title(run, name) for name in part["policy"]],
     )
-    same = _all_same(part)
+    # Seen on the run's own numbers: the shared ones have no intervals.
+    same = _all_same(run.tables["differences"].loc[part.index])
     if same.all():
         same[:] = False
     finding = _finding(frame[~same.to_numpy()], against)

@@ -13,9 +13,11 @@ from allocation.reporting.disclosure import is_national, protect, shared_grams
 from allocation.reporting.load_forecast import ForecastRun
 from allocation.reporting.words import panel_name
 
-__all__ = ["ForecastFacts", "forecast_facts"]
+__all__ = ["UNMAPPED", "ForecastFacts", "forecast_facts"]
 
-_UNMAPPED = {"UNMAPPED": "Trusts on no map"}
+UNMAPPED = "UNMAPPED"
+"""Stands for a panel where a trust is on no map."""
+
 _BANDS = ("low_80", "high_80", "low_95", "high_95")
 _YEAR = 12
 
@@ -151,7 +153,7 @@ def _panels(fans: dict[str, Fan]) -> pd.DataFrame:
         same = float(back.sum()) * G_PER_KG if back is not None else np.nan
         before = float(fan.history[-_YEAR:].sum()) * G_PER_KG
         change = coming / same - 1 if same > 0 else np.nan
-        rows.append((code, _UNMAPPED.get(code, panel_name(code)), before, coming, change))
+        rows.append((code, "Trusts on no map" if code == UNMAPPED else panel_name(code), before, coming, change))
     return pd.DataFrame(rows, columns=["panel", "name", "before", "next", "change"])
 
 

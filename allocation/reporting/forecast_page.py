@@ -12,7 +12,7 @@ from allocation.quantities import G_PER_KG
 from allocation.reporting import charts_forecast
 from allocation.reporting.blocks import Chart, Column, Page, Section, Table, chart, rows_of_mapping, table
 from allocation.reporting.disclosure import is_hidden, shared_count
-from allocation.reporting.forecast_facts import ForecastFacts, forecast_facts
+from allocation.reporting.forecast_facts import UNMAPPED, ForecastFacts, forecast_facts
 from allocation.reporting.frames import highest, records
 from allocation.reporting.load_forecast import ForecastRun
 from allocation.reporting.shared_parts import manifest_section
@@ -87,11 +87,12 @@ def _sentences(text: str) -> tuple[str, ...]:
 
 def _head(facts: ForecastFacts) -> tuple[tuple[str, str], ...]:
     made = facts.run.manifest.get("forecast", {})
+    panels = [code for code in facts.panels["panel"] if code != UNMAPPED]
     pairs = (
         ("History", f"{facts.months[0]} to {facts.months[-1]}"),
         ("Ahead", plural(len(facts.ahead), "month")),
         ("Model", str(made.get("model", "")) if isinstance(made, Mapping) else ""),
-        ("Panels", number(len(facts.panels), 0) if len(facts.panels) else ""),
+        ("Panels", number(len(panels), 0) if panels else ""),
     )
     return tuple((name, value) for name, value in pairs if value)
 
@@ -136,10 +137,10 @@ def _panel_section(facts: ForecastFacts) -> Section:
         Column("change", "Change on the same months a year before, %", percent),
     ]
     data = table(facts.panels, columns, key="panel-sums", caption="Use and forecast by panel")
-    known = facts.panels["change"].dropna()
+    known = facts.panels[facts.panels["change"].notna() & facts.panels["panel"].ne(UNMAPPED)]
     finding = "Use and forecast by panel"
     if len(known):
-        most = highest(facts.panels, facts.panels["change"])
+        most = highest(known, known["change"])
         word = "grows most" if most["change"] > 0 else "falls least"
         finding = f"{most['name']} {word}: {percent(most['change'])} on the same months a year before"
     drawn = chart(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,18 +20,8 @@ __all__ = ["AllocationRun", "SimulationRun", "StudyRun", "changed_outputs", "loa
 _GRAMS = ("due_g", "issued_g", "deferred_g", "unmet_g", "expired_g", "moved_g", "switched_g")
 _WEEKS = ("replication", "week", "panel", "grade", *_GRAMS)
 _NATIONAL = ("replication", "week", "tier", "cover_weeks", "stock_g", "demand_g")
-_AFFECTED = (
-    "replication",
-    "panel",
-    "indication",
-    "situation",
-    "grade",
-    "patients",
-    "patients_late",
-    "days_late_total",
-    "deferred_g_weeks",
-    "unmet_g",
-)
+_COUNTS = ("patients", "patients_late", "days_late_total", "deferred_g_weeks", "unmet_g")
+_AFFECTED = ("replication", "panel", "indication", "situation", "grade", *_COUNTS)
 _STOCK_OUTS = ("replication", "product", "first_panel_week", "first_week", "panel_weeks")
 _PATIENTS = ("patient_id", "panel", "grade", "due_g", "given_g", "status", "product", "from_location", "reason")
 _PANELS = ("panel", "grade", "patients", "due_g", "planned_g", "given_g", "unmet_g", "fill_rate")
@@ -71,8 +62,10 @@ class SimulationRun:
     panels
         Grams by replication, panel and grade over the whole run; ``deferred_g_weeks`` is the backlog summed over
         weeks and ``deferred_end_g`` the backlog of the last week.
-    national, outcomes, affected
+    national, outcomes
         The files of the same names.
+    affected, affected_by_indication
+        The counts of the file of that name by panel and grade, and by indication and situation, each by replication.
     stock_outs
         The file of that name; None in a run that is older.
     """
@@ -85,6 +78,7 @@ class SimulationRun:
     national: pd.DataFrame
     outcomes: pd.DataFrame
     affected: pd.DataFrame
+    affected_by_indication: pd.DataFrame
     stock_outs: pd.DataFrame | None = None
 
     @property
@@ -182,6 +176,7 @@ def _simulation(folder: Path, summary: dict[str, Any]) -> SimulationRun:
         raise InputError(Fault(str(folder / "national.parquet"), "at least one week"))
     if national.duplicated(["replication", "week"]).any():
         raise InputError(Fault(str(folder / "national.parquet"), "one row for each replication and week"))
+    by_panel, by_indication = _affected(folder / "affected.parquet")
     return SimulationRun(
         summary=summary,
         manifest=manifest,
@@ -190,7 +185,8 @@ def _simulation(folder: Path, summary: dict[str, Any]) -> SimulationRun:
         panels=panels,
         national=national,
         outcomes=_parquet(folder / "outcomes.parquet", ()),
-        affected=_parquet(folder / "affected.parquet", _AFFECTED),
+        affected=by_panel,
+        affected_by_indication=by_indication,
         stock_outs=_parquet(outs, _STOCK_OUTS) if (outs := folder / "stock_outs.parquet").is_file() else None,
     )
 
@@ -256,16 +252,22 @@ def _columns(path: Path, present: Iterable[str], wanted: Iterable[str]) -> None:
 
 
 def _parquet(path: Path, wanted: tuple[str, ...]) -> pd.DataFrame:
+    with _told_if_unreadable(path):
+        frame = pd.read_parquet(path)
+    _columns(path, frame.columns, wanted)
+    return frame
+
+
+@contextmanager
+def _told_if_unreadable(path: Path) -> Iterator[None]:
     import pyarrow as pa
 
     try:
-        frame = pd.read_parquet(path)
+        yield
     except OSError as error:
         raise InputError(Fault(str(path), "a readable file", remedy=f"{error.strerror or 'It is damaged'}.")) from None
     except pa.ArrowException as error:
         raise InputError(Fault(str(path), "a Parquet file", remedy=f"The reader says: {error}")) from None
-    _columns(path, frame.columns, wanted)
-    return frame
 
 
 def _csv(path: Path, wanted: tuple[str, ...], numeric: tuple[str, ...]) -> pd.DataFrame:
@@ -306,27 +308,37 @@ def _to_numbers(path: Path, frame: pd.DataFrame, names: Iterable[str]) -> list[F
 
 def _weeks(path: Path, *, last_week: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Both sums of ``weeks.parquet``, read in batches so that a run of any length fits in memory."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     by_week: list[pd.DataFrame] = []
     by_panel: list[pd.DataFrame] = []
     week_keys, panel_keys = ["replication", "week", "grade"], ["replication", "panel", "grade"]
-    try:
-        with pq.ParquetFile(path, read_dictionary=["panel"]) as file:
-            _columns(path, file.schema_arrow.names, _WEEKS)
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(_WEEKS)):
-                frame = batch.to_pandas()
-                by_week.append(_sums(frame, week_keys, list(_GRAMS)))
-                frame["deferred_end_g"] = frame["deferred_g"].where(frame["week"] == last_week, 0.0)
-                by_panel.append(_sums(frame, panel_keys, [*_GRAMS, "deferred_end_g"]))
-    except OSError as error:
-        raise InputError(Fault(str(path), "a readable file", remedy=f"{error.strerror or 'It is damaged'}.")) from None
-    except pa.ArrowException as error:
-        raise InputError(Fault(str(path), "a Parquet file", remedy=f"The reader says: {error}")) from None
+    with _told_if_unreadable(path), pq.ParquetFile(path, read_dictionary=["panel"]) as file:
+        _columns(path, file.schema_arrow.names, _WEEKS)
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(_WEEKS)):
+            frame = batch.to_pandas()
+            by_week.append(_sums(frame, week_keys, list(_GRAMS)))
+            frame["deferred_end_g"] = frame["deferred_g"].where(frame["week"] == last_week, 0.0)
+            by_panel.append(_sums(frame, panel_keys, [*_GRAMS, "deferred_end_g"]))
     weekly = _joined(by_week, week_keys, list(_GRAMS))
     panels = _joined(by_panel, panel_keys, [*_GRAMS, "deferred_end_g"])
     return weekly, panels.rename(columns={"deferred_g": "deferred_g_weeks"})
+
+
+def _affected(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both sums of ``affected.parquet``, read by row groups, of which a run writes one for each replication."""
+    import pyarrow.parquet as pq
+
+    both = ["panel", "grade", "replication"], ["indication", "situation", "replication"]
+    parts: tuple[list[pd.DataFrame], list[pd.DataFrame]] = ([], [])
+    with _told_if_unreadable(path), pq.ParquetFile(path) as file:
+        _columns(path, file.schema_arrow.names, _AFFECTED)
+        for number in range(file.num_row_groups):
+            frame = file.read_row_group(number, columns=list(_AFFECTED)).to_pandas()
+            for keys, part in zip(both, parts, strict=True):
+                part.append(_sums(frame, keys, list(_COUNTS)))
+    by_panel, by_indication = (_joined(part, keys, list(_COUNTS)) for keys, part in zip(both, parts, strict=True))
+    return by_panel, by_indication
 
 
 def _sums(frame: pd.DataFrame, keys: list[str], values: list[str]) -> pd.DataFrame:

@@ -146,7 +146,8 @@ def fill_by_week(run: SimulationRun) -> pd.DataFrame:
 def _people(run: SimulationRun, keys: list[str]) -> pd.DataFrame:
     """Means over all replications of the counts in ``affected``, with the band of patients late."""
     names = ["patients", "patients_late", "days_late_total", "deferred_g_weeks", "unmet_g"]
-    each = run.affected.groupby([*keys, "replication"], observed=True)[names].sum().astype("float64")
+    counts = run.affected_by_indication if "indication" in keys else run.affected
+    each = counts.groupby([*keys, "replication"], observed=True)[names].sum().astype("float64")
     if each.empty:
         return pd.DataFrame(columns=[*keys, *names, "late_p05", "late_p95"])
     means = each.groupby(level=keys).sum() / len(run.replications)

@@ -22,6 +22,16 @@ _COUNTED = ("patients", "pneumonias", "infections", "patient-weeks", "patient-ye
 
 _NUMBERS = ("mean", "low", "high", "p05", "p95")
 _FIRST_NAMED = 3
+_ORDER = (
+    "replacement",
+    "mean_trough",
+    "trough_fall",
+    "pneumonias",
+    "infections",
+    "neuropathy",
+    "weeks_without",
+    "relapses_expected",
+)
 
 
 def more_sections(run: SimulationRun, *, share: bool, national: bool) -> tuple[Section, ...]:
@@ -85,7 +95,7 @@ def _consequences(reckoned: Mapping[str, Any], *, share: bool, national: bool) -
     frame = pd.DataFrame(
         [
             {name: outcome.get(name) for name in ("label", "unit", *_NUMBERS)}
-            for outcome in outcomes.values()
+            for _, outcome in sorted(outcomes.items(), key=_place)
             if isinstance(outcome, Mapping)
         ]
     )
@@ -124,6 +134,12 @@ def _consequences(reckoned: Mapping[str, Any], *, share: bool, national: bool) -
     words = (str(reckoned.get("caveat", "")),)
     parts = (made, *_parameters(reckoned.get("parameters")))
     return Section(key="consequences-section", title="What waiting may do to health", words=words, parts=parts)
+
+
+def _place(item: tuple[str, object]) -> tuple[int, str]:
+    """Infections before relapses, and each after what it rests on; the file has them by name."""
+    starts = [place for place, start in enumerate(_ORDER) if item[0].startswith(start)]
+    return (starts[0] if starts else len(_ORDER), item[0])
 
 
 def _four(value: object) -> str:
@@ -165,6 +181,8 @@ def _drawn(item: Mapping[str, Any]) -> str:
     mode = item.get("value", mode) if mode is None else mode
     if low is None or high is None:
         return NO_VALUE if mode is None else f"{mode:g}"
+    if low == high:
+        return f"{low:g}"
     return f"{low:g} to {high:g}" + ("" if mode is None else f", {mode:g}")
 
 

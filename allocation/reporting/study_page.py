@@ -17,7 +17,7 @@ from allocation.reporting.shared_parts import assumptions_section, cohort_table,
 from allocation.reporting.simulation_facts import summary_list
 from allocation.reporting.study_parts import figure_text, study_facts
 from allocation.reporting.study_sentences import breaking_headlines, sensitivity_headlines
-from allocation.reporting.style import LEAD
+from allocation.reporting.style import LEAD, WIDE, Size
 from allocation.reporting.words import percent, whole
 
 __all__ = ["STUDY_PAGES", "breaking_page", "sensitivity_page"]
@@ -134,10 +134,13 @@ def sensitivity_page(run: StudyRun, *, share: bool) -> Page:
     one_way = summary["method"] == "one_way"
     labels = {one["key"]: one["label"] for one in summary["vary"]}
     rows = rows.assign(label=rows["key"].map(labels))
-    made = []
+    made: list[Chart | Table] = []
     for outcome, sentence in zip(summary["outcomes"], said, strict=False):
         part = rows[rows["outcome"] == outcome["name"]]
-        made.append((_tornado if one_way else _indices)(outcome, part, sentence))
+        if one_way:
+            made.append(_tornado(outcome, part, sentence, desk=WIDE if made else LEAD))
+        else:
+            made.append(_indices(outcome, part, sentence))
     lead = made[0] if isinstance(made[0], Chart) else None
     rest = tuple(made[1:] if lead is not None else made)
     evidence = Section(key="effects-section", title="What each input does", parts=rest)
@@ -168,7 +171,7 @@ def _shareable(summary: Mapping[str, Any], rows: pd.DataFrame, *, share: bool) -
     return rows
 
 
-def _tornado(outcome: Mapping[str, Any], part: pd.DataFrame, sentence: str) -> Chart:
+def _tornado(outcome: Mapping[str, Any], part: pd.DataFrame, sentence: str, *, desk: Size) -> Chart:
     people = outcome["unit"] == _PEOPLE
     frame = part.reset_index(drop=True)
     axis = f"Change of: {outcome['label'].lower()}, {outcome['unit']}"
@@ -188,7 +191,7 @@ def _tornado(outcome: Mapping[str, Any], part: pd.DataFrame, sentence: str) -> C
         description=sentence,
         caption="Light bar: the low end of the input; dark bar: the high end; line: 95% interval of the paired change.",
         data=table(frame, columns_shown, key=f"effects-{outcome['name'].replace('_', '-')}", caption=axis, heads=2),
-        desk=LEAD,
+        desk=desk,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from allocation.errors import Fault, InputError
+from allocation.errors import Fault, InputError, expected_by
 from allocation.resources import package_data
 from allocation.rules.models import Rulebook, entry_key, first_overlap
 from allocation.rules.supply import PanelSet, ProductSet, TierSet
@@ -58,7 +58,7 @@ def parse(model: type[Parsed], data: dict[str, Any], source: str) -> Parsed:
             faults.append(
                 Fault(
                     source,
-                    "no such key" if unknown else item["msg"],
+                    "no such key" if unknown else expected_by(item),
                     column=key,
                     value="" if isinstance(item["input"], dict | list | tuple) else str(item["input"]),
                     remedy="Check its spelling." if unknown else "",

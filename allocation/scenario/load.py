@@ -16,7 +16,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from allocation.errors import Fault, InputError
+from allocation.errors import Fault, InputError, expected_by
 from allocation.resources import scenario_names, scenario_path
 from allocation.scenario.models import Scenario
 
@@ -98,7 +98,7 @@ def with_run(
     except ValidationError as error:
         raise InputError(
             [
-                Fault(_option(item["loc"], scenario.name), item["msg"], value=str(item["input"]))
+                Fault(_option(item["loc"], scenario.name), expected_by(item), value=str(item["input"]))
                 for item in error.errors()
             ]
         ) from None
@@ -241,7 +241,7 @@ def _fault(item: Any, chain: list[tuple[Path, dict[str, Any]]]) -> Fault:
     shown = item["input"]
     return Fault(
         source,
-        item["msg"].removeprefix("Value error, "),
+        expected_by(item),
         column=".".join(str(part) for part in location),
         value="" if isinstance(shown, dict | list | tuple) else str(shown),
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from allocation.errors import Fault, InputError
+from allocation.errors import Fault, InputError, expected_by
 from allocation.scenario.models import Scenario
 
 __all__ = ["assumed_keys", "is_whole", "label_of", "number_at", "number_keys", "with_numbers"]
@@ -70,7 +70,7 @@ def label_of(scenario: Scenario, key: str) -> str:
     if group in _LISTS:
         group, rest = getattr(scenario, group)[rest[0]].kind, rest[1:]
     words = " ".join(str(part) for part in rest).replace("_", " ")
-    return f"{group.replace('_', ' ')}: {words}"
+    return f"{words} ({group.replace('_', ' ')})"
 
 
 def with_numbers(scenario: Scenario, values: Mapping[str, float], *, option: str = "--vary") -> Scenario:
@@ -106,7 +106,7 @@ def with_numbers(scenario: Scenario, values: Mapping[str, float], *, option: str
         told = ", ".join(f"{key} = {value:g}" for key, value in values.items())
         raise InputError(
             [
-                Fault(option, item["msg"].removeprefix("Value error, "), value=told, remedy="Choose a range within it.")
+                Fault(option, expected_by(item), value=told, remedy="Choose a range within it.")
                 for item in error.errors()
             ]
         ) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from allocation.rules.supply import Tier
-from allocation.simulation.demand import Bools, Ints
+from allocation.simulation.demand import Bools, Floats, Ints
 from allocation.simulation.serve import stage_of
 from allocation.simulation.state import State
 from allocation.simulation.stock import Ledger
@@ -39,6 +39,8 @@ def serve_acute(
     grade = state.grade[waiting]
     privileged = (stage_of(tier, grade, people.emergency[waiting]) == 0) | (tier.stock_reach == "panel")
     allowed = ~np.isin(grade, tier.suspend_grades)
+    reach = [pool_of == pool for pool in range(len(names))]
+    usual_mg = [world.usual_mg[places].sum(axis=0) for places in reach]
     served: list[tuple[int, int, int, int]] = []
     for person, first in zip(waiting[allowed].tolist(), privileged[allowed].tolist(), strict=True):
         panel, need = int(people.panel[person]), int(state.owed_mg[person])
@@ -46,14 +48,13 @@ def serve_acute(
         if not first and free_mg[pool] < need:
             continue
         fits = world.gives[people.route[person]]
-        own = np.arange(len(pool_of)) == panel
-        product = _product(world, ledger, need, fits, own)
-        if product is None:
-            product = _product(world, ledger, need, fits, pool_of == pool)
+        product = _product(ledger.usable[panel], need, fits, world.usual_mg[panel])
+        if product is None and tier.stock_reach != "panel":
+            product = _product(ledger.usable[reach[pool]].sum(axis=0), need, fits, usual_mg[pool])
         if product is None:
             continue
         moved = max(need - int(ledger.usable[panel, product]), 0)
-        for place, mg in _gather(ledger.usable[:, product], need, panel, pool_of == pool):
+        for place, mg in _gather(ledger.usable[:, product], need, panel, reach[pool]):
             ledger.issue(place, product, mg)
         free_mg[pool] -= need
         served.append((person, product, need, moved))
@@ -64,13 +65,12 @@ def serve_acute(
         state.serve(who, product=product_given, mg=mg, day=day, week=week)
 
 
-def _product(world: World, ledger: Ledger, need: int, fits: Bools, reach: Bools) -> int | None:
-    """Of the products of which these places together hold a course, the one whose cover stays highest."""
-    stock = ledger.usable[reach].sum(axis=0)
-    enough = fits & (stock >= need)
+def _product(stock_mg: Ints, need: int, fits: Bools, usual_mg: Floats) -> int | None:
+    """Of the products of which places together hold a course, the one whose cover stays highest."""
+    enough = fits & (stock_mg >= need)
     if not enough.any():
         return None
-    left_weeks = (stock - need) / world.usual_mg[reach].sum(axis=0)
+    left_weeks = (stock_mg - need) / usual_mg
     return int(np.where(enough, left_weeks, -1.0).argmax())
 
 

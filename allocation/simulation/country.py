@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -199,16 +200,27 @@ class Country:
         """A shipment arrives; what a recall since it was sent has called in is destroyed."""
         world, day = self.world, shipment.arrival_day
         self.dispatcher.in_transit_mg -= shipment.mg
-        life = world.life_days * world.scenario.supply.shelf_life_left_share
-        for place, product in np.argwhere(shipment.mg).tolist():
-            mg = int(shipment.mg[place, product])
-            gone = min(mg, int(np.ceil(mg * self._recalled(product, shipment))))
-            expiry_day = day + int(life[product])
-            number, share = self._on_hold(product, shipment)
-            aside = min(mg - gone, int(np.ceil((mg - gone) * share)))
-            self.ledger.receive(place, product, expiry_day=expiry_day, mg=mg - aside, destroyed_mg=gone)
-            self.ledger.receive_on_hold(number, place, product, expiry_day=expiry_day, mg=aside)
+        expiry_day = day + (world.life_days * world.scenario.supply.shelf_life_left_share).astype(np.int64)
+        reached = self._reached(shipment)
+        plain_mg = shipment.mg.copy()
+        plain_mg[:, list(reached)] = 0
+        self.ledger.receive_all(plain_mg, expiry_day)
+        for place, product in np.argwhere(shipment.mg - plain_mg).tolist() if reached else ():
+            mg, until = int(shipment.mg[place, product]), int(expiry_day[product])
+            recalled, number, share = reached[product]
+            gone = min(mg, math.ceil(mg * recalled))
+            aside = min(mg - gone, math.ceil((mg - gone) * share))
+            self.ledger.receive(place, product, expiry_day=until, mg=mg - aside, destroyed_mg=gone)
+            self.ledger.receive_on_hold(number, place, product, expiry_day=until, mg=aside)
             self._log_destroyed(day, place, product, gone)
+
+    def _reached(self, shipment: Shipment) -> dict[int, tuple[float, int, float]]:
+        """Products of a shipment that a recall or a hold reaches: share recalled, number of the hold, share on hold."""
+        if not any(True for _ in self.happenings.of(BatchRecall, QualityHold)):
+            return {}
+        sent = np.flatnonzero(shipment.mg.any(axis=0)).tolist()
+        every = {product: (self._recalled(product, shipment), *self._on_hold(product, shipment)) for product in sent}
+        return {product: (gone, number, held) for product, (gone, number, held) in every.items() if gone or held}
 
     def _on_hold(self, product: int, shipment: Shipment) -> tuple[int, float]:
         """Which quality hold reaches a product sent before it began, and how much of it."""
@@ -348,8 +360,9 @@ class Country:
             day=day,
             watch=self.watch,
         )
-        for place, product, mg in zip(done.place.tolist(), done.product.tolist(), done.mg.tolist(), strict=True):
-            self.ledger.issue(place, product, mg)
+        drawn = np.zeros_like(self.ledger.usable)
+        np.add.at(drawn, (done.place, done.product), done.mg)
+        self.ledger.issue_all(drawn)
         who, product, mg = done.issue.person, done.issue.product, done.issue.mg
         self.record.add(
             "moved", week=week, panel=people.panel[who], grade=state.grade[who], product=product, mg=done.moved_mg

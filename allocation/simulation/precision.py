@@ -27,9 +27,9 @@ def check_precision(run: Run) -> None:
     faults = []
     for name in run.precision:
         if name not in OUTCOMES:
-            near = difflib.get_close_matches(name, OUTCOMES, n=3) or list(OUTCOMES)
-            remedy = f"Did you mean {' or '.join(near)}?"
-            faults.append(Fault("run.precision", "the name of an outcome", value=name, remedy=remedy))
+            near = difflib.get_close_matches(name, OUTCOMES, n=3)
+            remedy = f"Did you mean {' or '.join(near)}?" if near else f"Outcomes are {', '.join(OUTCOMES)}."
+            faults.append(Fault("precision", "the name of an outcome", value=name, remedy=remedy))
     if faults:
         raise InputError(faults)
 

@@ -63,6 +63,19 @@ class Ledger:
         self.delivered[place, product] += mg
         self.destroyed[place, product] += destroyed_mg
 
+    def receive_all(self, mg: Milligrams, expiry_day: Milligrams) -> None:
+        """Put delivered batches in stock, shape (panels, products) and (products,); see :meth:`receive`."""
+        if (mg < 0).any():
+            raise VerificationError(f"a batch of {mg.min()} mg was put in stock")
+        place, product = np.nonzero(mg)
+        expiry = expiry_day[product]
+        columns = (place.tolist(), product.tolist(), expiry.tolist(), mg[place, product].tolist())
+        for row, column, last_day, amount in zip(*columns, strict=True):
+            insort(self._batches[row][column], (last_day, amount))
+        self._first_expiry[place, product] = np.minimum(self._first_expiry[place, product], expiry)
+        self.usable[: len(mg)] += mg
+        self.delivered[: len(mg)] += mg
+
     def issue(self, place: int, product: int, mg: int) -> None:
         """Take grams out for patients, first expiry first.
 
@@ -71,20 +84,37 @@ class Ledger:
         VerificationError
             Where there is not that much, or the amount is negative.
         """
-        if not 0 <= mg <= self.usable[place, product]:
-            raise VerificationError(f"{mg} mg issued where {self.usable[place, product]} mg are in stock")
-        batches = self._batches[place][product]
-        left = mg
-        while left:
-            expiry_day, held = batches[0]
-            taken = min(held, left)
-            left -= taken
-            if taken == held:
-                batches.pop(0)
-            else:
-                batches[0] = (expiry_day, held - taken)
-        self._settle(place, product, -mg)
+        there = int(self.usable[place, product])
+        if not 0 <= mg <= there:
+            raise VerificationError(f"{mg} mg issued where {there} mg are in stock")
+        self._take(place, product, mg)
+        self.usable[place, product] -= mg
         self.issued[place, product] += mg
+
+    def issue_all(self, mg: Milligrams) -> None:
+        """Take grams out at many places, shape (places, products); see :meth:`issue`."""
+        wrong = (mg < 0) | (mg > self.usable)
+        if wrong.any():
+            raise VerificationError(f"{mg[wrong][0]} mg issued where {self.usable[wrong][0]} mg are in stock")
+        place, product = np.nonzero(mg)
+        for cell in zip(place.tolist(), product.tolist(), mg[place, product].tolist(), strict=True):
+            self._take(*cell)
+        self.usable -= mg
+        self.issued += mg
+
+    def _take(self, place: int, product: int, mg: int) -> None:
+        batches = self._batches[place][product]
+        left, emptied = mg, 0
+        while left:
+            expiry_day, held = batches[emptied]
+            if held > left:
+                batches[emptied] = (expiry_day, held - left)
+                break
+            left -= held
+            emptied += 1
+        if emptied:
+            del batches[:emptied]
+            self._first_expiry[place, product] = batches[0][0] if batches else _NEVER
 
     def expire(self, day: int) -> list[tuple[int, int, int]]:
         """Remove every batch whose expiry day has come.

@@ -51,6 +51,8 @@ def read_limits(path: Path | None, *, policy: str, rules: RulesInUse, strict: bo
     if policy != _PLAN:
         raise InputError(Fault("--limits", f"--policy {_PLAN}, which alone keeps side limits", value=policy))
     loaded = load_limits(path, products=rules.products, panels=rules.panels, rulebook=rules.rulebook)
+    if not loaded.faults and not told_of(loaded.limits):
+        raise InputError(Fault(str(path), "one limit or more", remedy="Leave --limits out where there is none."))
     if strict and loaded.faults:
         raise InputError(loaded.faults)
     return loaded

@@ -127,8 +127,8 @@ def breaking_point(
     turned = _turned(played, vary, ranges)
     first = turned[0]
     step = tolerance if tolerance is not None else (first.high - first.low) / 2**_HALVINGS
-    if step <= 0:
-        raise InputError(Fault("--tolerance", "a number above 0", value=f"{step:g}"))
+    if not 0 < step < math.inf:
+        raise InputError(Fault("--tolerance", "a finite number above 0", value=f"{step:g}"))
     seconds: list[float | None] = [*_even(turned[1], steps)] if len(turned) > 1 else [None]
     with new_folder(out) as folder:
         ready = make_ready(played, cohort=cohort, strict=strict, rules=rules)
@@ -202,6 +202,9 @@ def _limit(outcome: str, below: float | None, above: float | None) -> Limit:
     check_outcomes([outcome])
     if below is not None and above is not None:
         raise InputError(Fault("--below", "either --below or --above", value=f"{below:g}"))
+    for option, number in (("--below", below), ("--above", above)):
+        if number is not None and not math.isfinite(number):
+            raise InputError(Fault(option, "a finite number", value=f"{number:g}"))
     if below is not None:
         return Limit("below", below)
     if above is not None:
@@ -222,6 +225,7 @@ def _turned(scenario: Scenario, vary: Sequence[str], ranges: Sequence[str]) -> t
         )
     found = []
     for key, text in zip(vary, ranges, strict=True):
+        number_at(scenario, key)
         low, high = read_range(text, "--range")
         for end in (low, high):
             with_numbers(scenario, {key: end}, option="--range")

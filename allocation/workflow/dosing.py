@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["dose", "vials_from_text"]
 
+_LARGEST_MG = 2**31 - 1
+"""Above this, sums of vials no longer fit the integers they are counted in."""
+
 
 def vials_from_text(text: str | None, *, product: str | None, rules: RulesInUse) -> tuple[int, ...]:
     """Vial sizes in mg from ``5,10,20``, from a product's own, or those the rulebook takes where none is named.
@@ -32,9 +35,9 @@ def vials_from_text(text: str | None, *, product: str | None, rules: RulesInUse)
         return rules.products.by_code[chosen].vial_mg
     try:
         sizes = tuple(sorted({to_mg(float(part)) for part in text.split(",")}))
-    except ValueError:
+    except (ValueError, OverflowError):
         sizes = ()
-    if not sizes or sizes[0] <= 0:
+    if not sizes or sizes[0] <= 0 or sizes[-1] > _LARGEST_MG:
         raise InputError(Fault("--vials", "vial sizes in grams with commas between, such as 5,10,20", value=text))
     return sizes
 

@@ -117,4 +117,25 @@ def report(
 
         savings = savings_of_run(folder, cohort, rules=rules)
     asked = Asked(folder, share, savings, panel, tuple(checks))
-    return tuple(path for name, write in FORMATS.items() if name in wanted for path in write(asked))
+    try:
+        return tuple(path for name, write in FORMATS.items() if name in wanted for path in write(asked))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        # A folder edited by hand breaks in more ways than can be checked for; its hashes tell it from a defect of ours.
+        faults = _changed(folder)
+        if not faults:
+            raise
+        raise InputError(faults) from None
+
+
+def _changed(folder: Path) -> list[Fault]:
+    """Files of a run that are no longer as the run left them; none where its manifest cannot say."""
+    import json
+
+    from allocation.reporting.load import changed_outputs
+
+    try:
+        names = changed_outputs(folder, json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return []
+    remedy = "It was changed, cut short or removed since; make the run again."
+    return [Fault(str(folder / name), "the file that the run wrote, by its hash", remedy=remedy) for name in names]

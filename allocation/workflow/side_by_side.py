@@ -44,13 +44,14 @@ def tiers_page(folders: Iterable[Path], *, remake: str) -> str:
     if len(inputs) > 1 or len(set(tiers)) < len(tiers):
         remedy = "Set side by side only allocations of the same cohort and stock, each at another tier."
         raise InputError(Fault("folders", "allocations that differ in the tier alone", value=f"{tiers}", remedy=remedy))
+    first = runs[0].result
     named = ", ".join(f"`{one['file']}`" for one in runs[0].manifest["inputs"].values())
     lines = [
         "# One shortage at each tier",
         "",
-        f"The same patients and the same stock ({named}), allocated at each tier on",
-        f"{runs[0].result['as_of']} for {runs[0].result['weeks']:g} weeks by policy `{runs[0].result['policy']}`. Every",
-        "result below is a proven optimum and passed the check that does not use the solver.",
+        f"The same patients and the same stock ({named}), allocated at each tier on {first['as_of']}",
+        f"for {first['weeks']:g} weeks by policy `{first['policy']}`. Every result is a proven optimum and passed the",
+        "check that does not use the solver.",
         "",
         "Made by code from the run folders, not by hand. To make it again:",
         "",

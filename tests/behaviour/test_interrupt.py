@@ -40,3 +40,34 @@ def test_ctrl_c_stops_a_simulation_cleanly(tmp_path: Path, workers: str) -> None
     while list(tmp_path.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert list(tmp_path.iterdir()) == []
+
+
+@needs_signals
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["compare", "no_disruption", "--policies", "grade_order,pro_rata", "--workers", "2"], "tion 0 of"),
+        (
+            ["breaking-point", "uk_2021_output_fall", "--vary", "disruption.0.fraction", "--range", "0.1:0.6"],
+            "scenario 1 of",
+        ),
+        (["sensitivity", "uk_2021_output_fall", "--workers", "2"], "replication 1 of"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_ctrl_c_stops_a_study_cleanly(tmp_path: Path, options: list[str], told: str) -> None:
+    cohort = bundled(SAMPLE_COHORT)
+    assert cohort is not None
+    command = [sys.executable, "-m", "allocation", *options, "--cohort", str(cohort), "--weeks", "8"]
+    more = ["--replications", "6", "--out", "run"]
+    with subprocess.Popen([*command, *more], cwd=tmp_path, stderr=subprocess.PIPE, text=True, encoding="utf-8") as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if told in line:
+                break
+        run.send_signal(signal.SIGINT)
+        _, rest = run.communicate(timeout=60)
+    assert run.returncode == 130, rest
+    assert "Traceback" not in rest
+    assert list(tmp_path.iterdir()) == []

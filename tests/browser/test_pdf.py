@@ -17,7 +17,7 @@ import pytest
 
 from allocation.cli import main
 from allocation.errors import InputError
-from allocation.reporting import browser_path, run_headlines
+from allocation.reporting import browser_path, page_html, run_headlines, sheets_of
 from allocation.reporting.pdf import BROWSER_VARIABLE, write_pdf
 from allocation.workflow.reporting import report
 
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return Path(module.make_allocation_folder(tmp_path_factory.mktemp("pdf") / "run"))
+    return Path(module.make_allocation_folder(tmp_path_factory.mktemp("pdf") / "run", scale=0.2))
 
 
 def opened(path: Path) -> Any:
@@ -83,7 +83,7 @@ def test_a_panels_report_is_one_sheet_and_the_list_follows_on_its_own(folder: Pa
         assert names == []
     else:
         assert re.search(r"P\d{6}", first) is None
-        assert len(names) > 100
+        assert len(names) > 50
 
 
 def test_the_same_page_gives_the_same_file(folder: Path, tmp_path: Path) -> None:
@@ -93,14 +93,20 @@ def test_the_same_page_gives_the_same_file(folder: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
-def test_nobody_is_asked_for_anything(browser: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The browser writes down every request it makes: there is the page itself and no host."""
+@pytest.mark.parametrize("ours", [True, False], ids=["a page of ours", "a page that asks"])
+def test_nobody_is_asked_for_anything(
+    browser: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, ours: bool
+) -> None:
+    """The browser writes down all it does: no page reaches a host, and one of ours does not even try."""
     log = tmp_path / "net.json"
     wrapper = tmp_path / "wrapper"
     wrapper.write_text(f'#!/bin/sh\nexec "{browser}" --log-net-log="{log}" "$@"\n', encoding="utf-8")
     wrapper.chmod(0o755)
     monkeypatch.setenv(BROWSER_VARIABLE, str(wrapper))
-    html = "<!DOCTYPE html><html lang='en-GB'><title>x</title><img src='https://example.org/x.png' alt='x'></html>"
+    html = "<!DOCTYPE html><html lang='en-GB'><title>x</title><body></html>"
+    if ours:
+        html = page_html(sheets_of(folder, share=True, panel="SRIAP05")[0].page)
+    html = html.replace("<body", "<img src='https://example.org/x.png' alt='x'><body", 1)
     write_pdf(html, tmp_path / "a.pdf")
     text = log.read_text(encoding="utf-8").rstrip().rstrip(",")
     record = json.loads(text if text.endswith("}") else text + "]}")
@@ -108,5 +114,5 @@ def test_nobody_is_asked_for_anything(browser: Path, tmp_path: Path, monkeypatch
     # A UDP socket that is connected but never written to only asks the system for a route.
     sent = [kinds[one["type"]] for one in record["events"] if kinds[one["type"]] in {"TCP_CONNECT", "UDP_BYTES_SENT"}]
     assert sent == []
-    asked = {one["params"]["url"] for one in record["events"] if "url" in one.get("params", {})}
-    assert not any("example.org" in url for url in asked)
+    asked = {str(one["params"]["url"]) for one in record["events"] if "url" in one.get("params", {})}
+    assert any("example.org" in url for url in asked) is not ours

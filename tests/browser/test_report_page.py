@@ -70,7 +70,7 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     builders, studies = _builders("run_folders"), _builders("study_folders")
     root = tmp_path_factory.mktemp("reports")
     simulation = studies.add_consequences(builders.make_run_folder(root / "simulation", weeks=28, replications=3))
-    allocation = builders.make_allocation_folder(root / "allocation")
+    allocation = builders.make_allocation_folder(root / "allocation", scale=0.2)
     changed = builders.make_run_folder(root / "changed", weeks=15, replications=2)
     manifest = json.loads((changed / "manifest.json").read_text(encoding="utf-8"))
     manifest["outputs"]["outcomes.parquet"] = "0" * 64

@@ -129,6 +129,15 @@ def test_links_lead_somewhere(page: str) -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize(("page", "rows"), [("stress_des.md", 20), ("rap_levels.md", 18)])
+def test_every_line_of_a_checklist_leads_somewhere_or_is_not_met(page: str, rows: int) -> None:
+    lines = re.findall(
+        r"^\| (?:\*\*\d|Baseline|Silver|Gold).*$", (ROOT / "allocation/docs" / page).read_text("utf-8"), re.M
+    )
+    assert len(lines) >= rows
+    assert [line for line in lines if "](" not in line and "**no**" not in line and "manifest" not in line] == []
+
+
 def test_files_the_readme_names_exist() -> None:
     named = set(
         re.findall(r"`((?:allocation|scenarios|data|tests|\.ci)/[\w./-]*)`", README.read_text(encoding="utf-8"))

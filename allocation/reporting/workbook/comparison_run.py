@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import pandas as pd
 
-from allocation.reporting.disclosure import HIDDEN, is_hidden, shared_count, shared_grams
-from allocation.reporting.frames import records
+from allocation.reporting.comparison_disclosure import shared_comparison
+from allocation.reporting.disclosure import shared_count
 from allocation.reporting.load import StudyRun
 from allocation.reporting.simulation_facts import summary_list
-from allocation.reporting.simulation_measures import counts_people, rests_on_people
 from allocation.reporting.words import count, grade_name, number, panel_name, plural
 from allocation.reporting.workbook.common import GRADE, PANEL, assumption_sheets, finished, run_facts
 from allocation.reporting.workbook.model import Field, Sheet, Tone, Workbook, code_sheet
@@ -111,14 +109,13 @@ def _placed(frame: pd.DataFrame) -> pd.DataFrame:
 def _paired(name: str, what: str, frame: pd.DataFrame, groups: tuple[Field, ...], *, share: bool) -> Sheet:
     keys = ["policy", *(field.key for field in groups)]
     if share:
-        frame = _shared(frame, keys, sides=("mean", "mean_against"), ends=("low", "high"))
-        frame = frame.assign(difference=pd.Series(_differences(frame), index=frame.index, dtype=object))
+        frame = shared_comparison(frame)
     return Sheet(name, what, (_POLICY, _AGAINST, *groups, _LABEL, *_PAIRED), frame, heads=len(keys) + 2)
 
 
 def _levels(frame: pd.DataFrame, *, share: bool) -> Sheet:
     if share:
-        frame = _shared(frame, ["policy", "group", "key"], sides=("mean",), ends=("low", "high"))
+        frame = shared_comparison(frame)
     fields = (
         _POLICY,
         Field("group", "Group", "all, grade or panel."),
@@ -131,46 +128,3 @@ def _levels(frame: pd.DataFrame, *, share: bool) -> Sheet:
         Field("replications", "Replications", "Replications with a value.", "whole"),
     )
     return Sheet("Levels", "What each policy came to by itself", fields, frame, heads=4)
-
-
-def _shared(frame: pd.DataFrame, keys: list[str], *, sides: Sequence[str], ends: Sequence[str]) -> pd.DataFrame:
-    """Rows as they may be shared: counts hidden or rounded, and with a hidden count all that speaks of its group."""
-    rows = records(frame)
-    few = {
-        _key(row, keys)
-        for row in rows
-        if counts_people(row["unit"]) and any(is_hidden(shared_count(float(row[side]))) for side in sides)
-    }
-    made: dict[str, list[Any]] = {name: frame[name].tolist() for name in (*sides, *ends)}
-    for place, row in enumerate(rows):
-        unit = str(row["unit"])
-        counted = counts_people(unit)
-        if not rests_on_people(unit) or not (counted or unit == "g" or _key(row, keys) in few):
-            continue
-        for name in ends:
-            made[name][place] = HIDDEN
-        for name in sides:
-            value = float(row[name])
-            if counted:
-                made[name][place] = shared_count(value)
-            else:
-                made[name][place] = HIDDEN if _key(row, keys) in few else shared_grams(value)
-    return frame.assign(**{name: pd.Series(values, index=frame.index, dtype=object) for name, values in made.items()})
-
-
-def _key(row: Mapping[str, Any], keys: list[str]) -> tuple[str, ...]:
-    return tuple(str(row[name]) for name in keys)
-
-
-def _differences(frame: pd.DataFrame) -> list[object]:
-    """Differences of what is shown; those of few people are hidden like their number."""
-    said: list[object] = []
-    for row in records(frame):
-        if is_hidden(row["mean"]) or is_hidden(row["mean_against"]):
-            said.append(HIDDEN)
-        elif counts_people(row["unit"]) or row["unit"] == "g":
-            gap = float(row["mean"]) - float(row["mean_against"])
-            said.append(HIDDEN if counts_people(row["unit"]) and is_hidden(shared_count(abs(gap))) else gap)
-        else:
-            said.append(row["difference"])
-    return said

@@ -169,7 +169,9 @@ def make_forecast_folder(folder: Path, *, few: int = 3, cohort: bool = True) -> 
             lines.append(
                 f"{month},{level},{panel},{group},AutoETS,{mean:.3f},{','.join(f'{e:.3f}' for e in ends)},conformal"
             )
-    _write(folder / "forecast.csv", "month,level,panel,group,model,grams,low_80,high_80,low_95,high_95,interval", *lines)
+    _write(
+        folder / "forecast.csv", "month,level,panel,group,model,grams,low_80,high_80,low_95,high_95,interval", *lines
+    )
     _write(
         folder / "breaks.csv",
         "level,panel,group,kind,first_month,months,change_share,handled",

@@ -82,7 +82,7 @@ def test_tier_shares_add_up_and_first_weeks_are_first(run):
 
 def test_people_late_are_means_over_all_replications(run):
     found = simulation_measures.indication_totals(run)
-    raw = run.affected
+    raw = run.affected_by_indication
     for row in found.itertuples():
         mine = raw[(raw["indication"] == row.indication) & (raw["situation"] == row.situation)]
         assert row.patients_late == pytest.approx(mine["patients_late"].sum() / 5)
@@ -90,9 +90,9 @@ def test_people_late_are_means_over_all_replications(run):
 
 
 def test_a_group_met_in_one_replication_only_counts_as_none_in_the_others(run):
-    row = run.affected.iloc[[0]].assign(indication="gbs", situation="once", patients=10, patients_late=10)
-    more = pd.concat([run.affected, row], ignore_index=True)
-    changed = dataclasses.replace(run, affected=more)
+    counts = run.affected_by_indication
+    row = counts.iloc[[0]].assign(indication="gbs", situation="once", patients=10, patients_late=10)
+    changed = dataclasses.replace(run, affected_by_indication=pd.concat([counts, row], ignore_index=True))
     found = simulation_measures.indication_totals(changed).set_index("situation").loc["once"]
     assert found["patients_late"] == 2
     assert found["late_p05"] == 0
@@ -127,3 +127,21 @@ def test_flows_know_who_is_served_by_them(allocation):
     assert flows["grams"].sum() == pytest.approx(allocation.flows["grams"].sum())
     assert flows["patients"].sum() == (allocation.patients["given_g"] > 0).sum()
     assert not flows.loc[flows["from_location"] == flows["panel"], "moved"].any()
+
+
+def test_a_course_of_several_parts_counts_for_each_flow_it_may_be_from(allocation_copy):
+    path = allocation_copy / "patients.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    head = lines[0].split(",")
+    row = dict.fromkeys(head, "")
+    row |= {"patient_id": "P999999", "panel": "SRIAP01", "grade": "4", "due_g": "40", "given_g": "40"}
+    row |= {"status": "treated", "product": "octagam_10+privigen_10", "from_location": "NATIONAL+SRIAP02"}
+    path.write_text("\n".join([*lines, ",".join(row[name] for name in head)]) + "\n", encoding="utf-8")
+    run = load_run(allocation_copy)
+    assert isinstance(run, AllocationRun)
+    after = allocation_measures.flow_table(run)
+    own = after[(after["panel"] == "SRIAP01") & after["from_location"].isin(["NATIONAL", "SRIAP02"])]
+    own = own[own["product"].isin(["octagam_10", "privigen_10"])]
+    assert len(own)
+    assert (own["most"] == own["patients"] + 1).all()
+    assert (after["most"] >= after["patients"]).all()

@@ -64,7 +64,9 @@ def _statuses(size):
 
 
 def _flows(size):
-    frame = pd.DataFrame({"between": ["national stock", "SRIAP01"], "panel": ["SRIAP02", "SRIAP03"], "grams": [90.0, 30.0]})
+    frame = pd.DataFrame(
+        {"between": ["national stock", "SRIAP01"], "panel": ["SRIAP02", "SRIAP03"], "grams": [90.0, 30.0]}
+    )
     return charts_flows.flows(frame.assign(label=["90 g", "30 g"]), size=size)
 
 
@@ -201,7 +203,9 @@ def test_labels_keep_their_order_and_their_distance():
 
 
 def test_a_waterfall_comes_down_to_what_is_left():
-    frame = pd.DataFrame({"name": ["Now", "A", "B", "Left"], "total": [True, False, False, True], "grams": [9.0, 2, 3, 4]})
+    frame = pd.DataFrame(
+        {"name": ["Now", "A", "B", "Left"], "total": [True, False, False, True], "grams": [9.0, 2, 3, 4]}
+    )
     with chart_style(WIDE, salt="x"):
         figure = charts_savings.waterfall(frame.assign(label=["9", "2", "3", "4"]), size=WIDE)
     boxes = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in figure.axes[0].patches]

@@ -157,7 +157,7 @@ def test_chain_of_files_beside_each_other(tmp_path: Path) -> None:
         (MINE.replace('"baseline"', '"other.toml"'), ("other.toml",)),
         (MINE.replace('"baseline"', "7"), ("extends", "'7'")),
         (MINE + 'name = "again"\n', ("mine.toml", "TOML")),
-        ('name = "mine"\ntitle = "Mine"\n', ("run", "supply", "Field required")),
+        ('name = "mine"\ntitle = "Mine"\n', ("run", "supply", "a value")),
         (
             MINE + '[[assumption]]\nid = "MY01"\ntitle = "a"\ntext = "b"\nsource = "SRC99"\nconfidence = "P"\n',
             ("MY01", "SRC99"),

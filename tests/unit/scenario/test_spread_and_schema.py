@@ -58,8 +58,8 @@ def test_whole_numbers_stay_whole_and_the_rest_as_it_was(tmp_path: Path) -> None
         ("{ fraktion = { low = 0.1, high = 0.2 } }", "spread.fraktion"),
         ("{ kind = { low = 0.1, high = 0.2 } }", "spread.kind"),
         ("{ fraction = { low = 0.2, high = 0.3 } }", "within its spread"),
-        ("{ fraction = { low = 0.1, high = 1.3 } }", "less than or equal to 1"),
-        ("{ weeks = { low = -3, high = 30 } }", "greater than or equal to 1"),
+        ("{ fraction = { low = 0.1, high = 1.3 } }", "1 or less"),
+        ("{ weeks = { low = -3, high = 30 } }", "1 or more"),
         ("{ weeks = { low = 3 } }", "high"),
     ],
 )

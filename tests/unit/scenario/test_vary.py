@@ -6,7 +6,7 @@ import pytest
 
 from allocation.errors import InputError
 from allocation.scenario import load_scenario
-from allocation.scenario.vary import assumed_keys, is_whole, number_at, number_keys, with_numbers
+from allocation.scenario.vary import assumed_keys, is_whole, label_of, number_at, number_keys, with_numbers
 
 SCENARIO = load_scenario("uk_2021_output_fall")
 
@@ -73,3 +73,8 @@ def test_a_number_the_scenario_does_not_allow_is_refused() -> None:
         with_numbers(SCENARIO, {"disruption.0.fraction": 3.0})
     with pytest.raises(InputError, match="finite"):
         with_numbers(SCENARIO, {"disruption.0.fraction": float("nan")})
+
+
+def test_a_label_names_what_happens_and_not_its_place_in_a_list() -> None:
+    assert label_of(SCENARIO, "disruption.0.fraction") == "fraction (output cut)"
+    assert label_of(SCENARIO, "supply.lead_time_days.mean") == "lead time days mean (supply)"

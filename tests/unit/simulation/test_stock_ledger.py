@@ -30,6 +30,28 @@ def test_expiry_day_itself_is_too_late() -> None:
     ledger.check()
 
 
+def test_many_cells_at_once_are_the_same_as_one_after_the_other() -> None:
+    together, apart = Ledger(3, 2), Ledger(3, 2)
+    expiry_day = np.array([30, 20])
+    for later, mg in enumerate(([[5, 0], [7, 3]], [[0, 4], [6, 2]])):
+        together.receive_all(np.array(mg), expiry_day - 10 * later)
+        for (place, product), amount in np.ndenumerate(np.array(mg)):
+            apart.receive(place, product, expiry_day=int(expiry_day[product]) - 10 * later, mg=int(amount))
+    taken = np.array([[5, 1], [8, 3], [0, 0]])
+    together.issue_all(taken)
+    for (place, product), amount in np.ndenumerate(taken):
+        apart.issue(place, product, int(amount))
+    assert np.array_equal(together.usable, apart.usable)
+    assert np.array_equal(together.issued, taken)
+    assert np.array_equal(together.delivered, apart.delivered)
+    together.check()
+    assert [together.expire(day) for day in (10, 20, 30)] == [apart.expire(day) for day in (10, 20, 30)]
+    with pytest.raises(VerificationError):
+        together.issue_all(np.full((3, 2), 100))
+    with pytest.raises(VerificationError):
+        together.receive_all(np.full((2, 2), -1), expiry_day)
+
+
 @pytest.mark.parametrize("mg", [101, -1])
 def test_what_is_not_there_cannot_be_issued(mg: int) -> None:
     ledger = Ledger(1, 1)
