@@ -3,7 +3,8 @@
 With limits across products what can be delivered is no flow any more, so paths of changes prove nothing by themselves.
 Here every single exchange is tried instead: grams from the shelf to a class that lacks them, or from one class to
 another, weighed against every limit they touch. An exchange that keeps all limits and serves an earlier stage, or a
-lower share, shows a fault; chains of several exchanges are not tried, and the check says so.
+lower share, shows a fault; chains of several exchanges are not tried, and the check says so. Where deliveries are
+limited, what lies at a place inside fences that a class is outside of counts as not there for it, used or not.
 """
 
 from __future__ import annotations
@@ -131,6 +132,9 @@ class Exchange:
             self.cell_mg[c.cell] += sum(self.given[c.id].values())
             self.cell_due[c.cell] += c.due_mg
         self.slack = self._slack()
+        limits = rules.problem.limits
+        # Without such limits stock lies where it is wanted, and the sums over the pool say all.
+        self.bound = limits is not None and any(place in here for place in (*limits.into_mg, *limits.out_of_mg))
 
     def _slack(self) -> dict[Key, float]:
         """What is left of every limit, less what rounding may leave."""
@@ -187,11 +191,18 @@ class Exchange:
     def _way(self, place: str, panel: str) -> dict[Key, float]:
         return {} if place == panel else {("into", panel): 1, ("out", place): 1}
 
+    def _free(self, c: DemandClass, product: str) -> dict[str, int]:
+        """Milligrams of a product that nobody has and the class is not fenced off from, by place."""
+        free = {place: self.left.get((place, product), 0) for place in self.places}
+        if not self.bound:
+            return free
+        return {place: mg - _fenced(self.rules, product, c.inside, (place,)) for place, mg in free.items()}
+
     def _from_shelf(self, c: DemandClass, *, held: bool) -> bool:
         """Whether a class could have something that nobody has."""
         for product in c.allowed:
             reserved = 0 if held else self.held.get(product, 0)
-            free = {place: self.left.get((place, product), 0) for place in self.places}
+            free = self._free(c, product)
             if sum(free.values()) - reserved <= _SPARE_MG:
                 continue
             use = self._use(c, product)
@@ -205,6 +216,8 @@ class Exchange:
         """Whether a class could have something that another one has."""
         for product, mg in self.given[other.id].items():
             if mg <= _SPARE_MG or product not in c.allowed:
+                continue
+            if self.bound and other.inside & _of(self.rules, product) - c.inside:
                 continue
             more, less = self._use(c, product), self._use(other, product)
             if c.panel == other.panel:
@@ -246,7 +259,7 @@ class Exchange:
         for c in self.classes:
             reserved = self.held.get(c.own, 0)
             switched = [p for p, mg in self.given[c.id].items() if c.own not in ("", p) and mg > _SPARE_MG]
-            free = {place: self.left.get((place, c.own), 0) for place in self.places}
+            free = self._free(c, c.own)
             if not switched or sum(free.values()) - reserved <= _SPARE_MG:
                 continue
             more = self._use(c, c.own)

@@ -91,7 +91,7 @@ def test_less_opening_stock_means_less_cover_and_the_largest_effect_is_told_firs
     first = table[table["key"] == "supply.opening_cover_weeks"].set_index("end")
     assert table["key"].iloc[0] == "supply.opening_cover_weeks"
     assert first.at["low", "difference"] < 0 < first.at["high", "difference"]
-    assert "supply.opening_cover_weeks" in done.stdout.splitlines()[0]
+    assert "changes most with “opening cover weeks (supply)”" in done.stdout.splitlines()[0]
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
@@ -176,8 +176,15 @@ class Plain:
         return -float(result.fun)
 
 
+NO_DELIVERY = {"into": {}, "out_of": {"P1": 0, "P2": 0}, "switch": {}, "infused": {}, "courses": {}}
+FENCED = {**NO_DELIVERY, "fences": [("privigen_10", 0), ("privigen_10", 1)]}
+
+
 @pytest.mark.slow
 @FEW
+@example(  # what is left at P1 lies inside a fence, what is open lies where nothing may leave
+    [("P1", 1, "IV", "", False, "", 11)], [("P1", "privigen_10", 11), ("P2", "privigen_10", 1)], TIERS.of(3), FENCED
+)
 @given(rows_of, stock_of, st.sampled_from(TIERS.tier), limits_of)
 def test_a_plan_within_limits_is_the_optimum_and_passes_the_verifier(rows, stock, tier, limits):
     problem = problem_of(rows, stock, tier, limits)
