@@ -15,6 +15,7 @@ from allocation.reporting.disclosure import is_hidden, is_national, shared_count
 from allocation.reporting.load import StudyRun
 from allocation.reporting.shared_parts import assumptions_section, cohort_table, manifest_section
 from allocation.reporting.simulation_facts import summary_list
+from allocation.reporting.simulation_measures import counts_people
 from allocation.reporting.study_parts import figure_text, study_facts
 from allocation.reporting.study_sentences import breaking_headlines, sensitivity_headlines
 from allocation.reporting.style import LEAD, WIDE, Size
@@ -29,7 +30,6 @@ _LIMITS = (
     ),
     "A number found here belongs to this scenario, cohort and rulebook, and to no other.",
 )
-_PEOPLE = "patients"
 
 
 def breaking_page(run: StudyRun, *, share: bool) -> Page:
@@ -105,7 +105,7 @@ def _map(summary: Mapping[str, Any], points: pd.DataFrame, said: tuple[str, ...]
 def _tried_table(summary: Mapping[str, Any], tried: pd.DataFrame, *, share: bool) -> Table:
     outcome, names = summary["outcome"], [one["label"].capitalize() for one in summary["vary"]]
     frame = tried
-    if share and outcome["unit"] == _PEOPLE:
+    if share and counts_people(outcome["unit"]):
         frame = frame.assign(
             **{name: [shared_count(value) for value in frame[name]] for name in ("outcome_mean",)},
             outcome_low=np.nan,
@@ -120,7 +120,7 @@ def _tried_table(summary: Mapping[str, Any], tried: pd.DataFrame, *, share: bool
         Column("share_broken", "Share", percent),
         Column("share_low", "95% low", percent),
         Column("share_high", "95% high", percent),
-        Column("outcome_mean", f"{label}, mean", figure_text, counts_people=outcome["unit"] == _PEOPLE),
+        Column("outcome_mean", f"{label}, mean", figure_text, counts_people=counts_people(outcome["unit"])),
         Column("outcome_low", "95% low", figure_text),
         Column("outcome_high", "95% high", figure_text),
     ]
@@ -158,21 +158,26 @@ def sensitivity_page(run: StudyRun, *, share: bool) -> Page:
 
 
 def _shareable(summary: Mapping[str, Any], rows: pd.DataFrame, *, share: bool) -> pd.DataFrame:
-    """The effects as they may be shared: a small difference of counts tells of few people as a small count does."""
-    people = [outcome["name"] for outcome in summary["outcomes"] if outcome["unit"] == _PEOPLE]
+    """The effects as they may be shared: a small difference of counts tells of few people as a small count does.
+
+    Intervals of counts are hidden, as in the workbook.
+    """
+    people = [outcome["name"] for outcome in summary["outcomes"] if counts_people(outcome["unit"])]
     if not share or "difference" not in rows.columns:
         return rows
     counted = rows["outcome"].isin(people).to_numpy()
     small = np.array([is_hidden(shared_count(abs(value))) for value in rows["difference"]], dtype=np.bool_)
     rows = rows.copy()
-    for name in ("difference", "low", "high", "swing"):
+    for name in ("low", "high"):
+        rows[name] = rows[name].mask(counted)
+    for name in ("difference", "swing"):
         rounded = 5.0 * np.floor(rows[name] / 5 + 0.5)
         rows[name] = np.where(counted, np.where(small, np.nan, rounded), rows[name])
     return rows
 
 
 def _tornado(outcome: Mapping[str, Any], part: pd.DataFrame, sentence: str, *, desk: Size) -> Chart:
-    people = outcome["unit"] == _PEOPLE
+    people = counts_people(outcome["unit"])
     frame = part.reset_index(drop=True)
     axis = f"Change of: {outcome['label'].lower()}, {outcome['unit']}"
     columns_shown = [

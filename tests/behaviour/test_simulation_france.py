@@ -50,8 +50,7 @@ def shares_of(country: Country) -> dict[str, float]:
 @pytest.mark.slow
 def test_how_near_the_french_figures_land() -> None:
     path = bundled(NATIONAL_COHORT)
-    if path is None:
-        pytest.skip("the national cohort is not at hand")
+    assert path is not None, "a checkout holds the national cohort"
     scenario = load_scenario("france_2017_18")
     assert scenario.consequences.enabled
     data = scenario.model_dump()

@@ -189,6 +189,8 @@ def test_small_counts_are_not_in_a_shared_sensitivity() -> None:
     assert page.lead is not None
     cells = [row[3].text for row in page.lead.data.rows] if page.lead.data else []
     assert cells == ["40", "−10", "–", "20"]
+    assert page.lead.data is not None
+    assert {row[place].text for row in page.lead.data.rows for place in (4, 5)} == {"–"}
 
 
 def test_a_shared_comparison_hides_a_small_difference_and_what_stands_beside_it() -> None:
