@@ -305,7 +305,9 @@ def prepare(*, dev: bool) -> None:
         else:
             lock = DEV_LOCK if step == "dev" else RUNTIME_LOCK
             say(f"Installing the packages of {lock}, each checked against its hash (a few minutes the first time)")
-            pip_install(["--require-hashes", "--only-binary", ":all:", "--requirement", lock], lock=lock)
+            # The lock names every package, so pip has nothing to find out. Left to look, an older pip meets newer
+            # releases of a package that another one wants with an extra; those have no hash here, and it gives up.
+            pip_install(["--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", lock], lock=lock)
     STAMP.write_text(json.dumps(stamp, indent=2, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
 
 

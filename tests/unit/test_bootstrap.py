@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,11 +46,18 @@ def done(boot: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def install(arguments: Sequence[str], *, lock: str) -> None:
         assert not boot.STAMP.exists()
+        # The locks name every package: a release newer than they are never changes what is installed.
+        assert "--no-deps" in arguments
         steps.append("project" if "--editable" in arguments else lock)
 
     monkeypatch.setattr(boot, "create_environment", create)
     monkeypatch.setattr(boot, "pip_install", install)
     return steps
+
+
+def test_the_locks_name_every_package_that_another_one_needs() -> None:
+    check = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert check.returncode == 0, check.stdout + check.stderr
 
 
 def stamps(boot: ModuleType, root: Path) -> Any:
