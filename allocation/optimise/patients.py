@@ -24,13 +24,14 @@ import numpy as np
 import pandas as pd
 
 from allocation.optimise.levers import STRETCH_COLUMN
+from allocation.optimise.mix import Patient
 from allocation.optimise.network import NONE, Floats, Ints, Network, index_problem
 from allocation.optimise.offers_limited import make_offers
 from allocation.optimise.plan import Plan
 from allocation.optimise.problem import CLASS_KEYS, Problem, class_keys, is_funded
 from allocation.optimise.reasons import drawn_text, unfunded_reason, unserved_reason, vials_text
 from allocation.optimise.rounding import StageRounding, loss_bound_mg
-from allocation.optimise.service import Patient, Service
+from allocation.optimise.service import Service
 from allocation.optimise.shelf import Drawn, Shelf
 from allocation.quantities import MG_PER_G
 from allocation.rules import NATIONAL
@@ -159,6 +160,8 @@ def _patients(net: Network, rows: pd.DataFrame, served: Ints, lottery: Floats) -
     ids = rows["patient_id"].tolist()
     stretch = rows[STRETCH_COLUMN].to_numpy() > 0 if STRETCH_COLUMN in rows else none > 0
     course_mg = rows["course_mg"].to_numpy(dtype=np.int64) if "course_mg" in rows else due_mg
+    # Who can be stretched waits first; but where that is the lever to be spared, last.
+    first = net.problem.tier.stretches_last
     return [
         Patient(
             row=row,
@@ -166,10 +169,11 @@ def _patients(net: Network, rows: pd.DataFrame, served: Ints, lottery: Floats) -
             grade=int(key[1]),
             due_mg=int(due_mg[row]),
             rank=(
-                *(int(priority[row]), bool(stretch[row]), not key[2], -int(overdue[row])),
+                *(int(priority[row]), bool(stretch[row] != first), not key[2], -int(overdue[row])),
                 *(float(lottery[row]), ids[row]),
             ),
             course_mg=int(course_mg[row]),
+            stretch=bool(stretch[row]),
         )
         for row, key in zip(
             served.tolist(), zip(*(keys[name].tolist() for name in CLASS_KEYS), strict=True), strict=True

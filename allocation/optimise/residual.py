@@ -60,6 +60,21 @@ class Residual:
     def __init__(self, tail: Ints, head: Ints, cost: Ints, *, nodes: int) -> None:
         self.tail, self.head, self.cost, self.nodes = tail, head, cost, nodes
 
+    def only(self, arcs: Bools) -> Residual:
+        """The same with some of its arcs."""
+        return Residual(self.tail[arcs], self.head[arcs], self.cost[arcs], nodes=self.nodes)
+
+    def free_arcs(self, arcs: Bools) -> Bools | None:
+        """Those of some arcs that lie on circles of no cost, as far as costs tell; None where a circle of them gains.
+
+        With each node at its least distance, an arc that costs more than the difference lies on no such circle.
+        """
+        distance = self.only(arcs)._relaxed(np.zeros(self.nodes, dtype=np.int64), backward=False)
+        if distance is None:
+            return None
+        free: Bools = arcs & (self.cost + distance[self.tail] - distance[self.head] == 0)
+        return free
+
     def reach(self, start: int, *, backward: bool = False) -> Bools:
         """Nodes that a change can lead to from ``start``; backward: from which it can lead to ``start``."""
         tail, head = (self.head, self.tail) if backward else (self.tail, self.head)

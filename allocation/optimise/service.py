@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-
 import numpy as np
 import pandas as pd
 
 from allocation.optimise.levers import even_targets_mg
+from allocation.optimise.mix import Patient, PlannedMix, least_mg
 from allocation.optimise.network import NONE, Ints, Network, Pool
 from allocation.optimise.offers import Offers
 from allocation.optimise.plan import Plan
@@ -18,37 +16,6 @@ from allocation.optimise.reasons import given_reason, short_reason, would_help
 from allocation.optimise.shelf import Drawn, drawn_mg
 
 __all__ = ["Patient", "Service", "least_mg"]
-
-
-@dataclass(slots=True)
-class Patient:
-    """One patient who may be served: class ``c`` of the network, and ``rank``, the place in the order of a cell."""
-
-    row: int
-    c: int
-    grade: int
-    due_mg: int
-    rank: tuple[int, bool, bool, int, float, str]
-    course_mg: int = 0
-    drawn: list[Drawn] = field(default_factory=list)
-    given_mg: int = 0
-    reason: str = ""
-    change: str = ""
-
-
-def least_mg(net: Network, grade: int, due_mg: int) -> int:
-    """The least that may be given in place of a whole course.
-
-    A grade that the tier lets be reduced gets at least the tier's smallest share. One that may only wait gets a whole
-    course or nothing. One that may neither be reduced nor wait gets whatever there is. Ungraded patients, who come
-    after grade 1, are dealt with as grade 1 is.
-    """
-    tier = net.problem.tier
-    grade = max(grade, 1)
-    if grade in tier.reduce_grades:
-        # Down to the milligram, so that half of an odd number does not ask for more than half.
-        return max(1, math.ceil(round(due_mg * tier.smallest_share(grade), 6)))
-    return due_mg if grade in tier.defer_grades else 1
 
 
 class Service:
@@ -66,6 +33,8 @@ class Service:
 
     def __init__(self, net: Network, plan: Plan, offers: Offers) -> None:
         self.net, self.offers = net, offers
+        # Under a policy there is no planned mix, and patients are served by a rule.
+        self._mix = None if plan.levers is None else PlannedMix(net, plan.levers)
         self.planned_mg: Ints = plan.cells["planned_mg"].to_numpy(dtype=np.int64)
         self.given_mg: Ints = np.zeros(len(self.planned_mg), dtype=np.int64)
         self.held: list[tuple[str, list[Drawn]]] = []
@@ -82,7 +51,10 @@ class Service:
         """Serve everyone of one stage as far as vials go."""
         self.offers.promised_mg = self._promised(stage)
         tier = self.net.problem.tier
-        if tier.reduces_first and all(max(patient.grade, 1) in tier.reduce_grades for patient in patients):
+        if self._mix is not None and self._mix.reduces(patient.c for patient in patients):
+            self._mixed(patients, self._mix)
+            return
+        if self._mix is None and tier.reduces_first and all(max(patient.grade, 1) in tier.reduce_grades for patient in patients):
             self._reduced(patients)
             return
         by_class: dict[int, list[Patient]] = {}
@@ -117,6 +89,52 @@ class Service:
         waiting = self._offer(list(patients), even)
         self._offer(waiting, lambda p: self.offers.part(p.c, p.due_mg, smallest[p.row]), last=True)
         self._topped_up(sorted(patients, key=lambda patient: patient.rank))
+
+    def _mixed(self, patients: Sequence[Patient], mix: PlannedMix) -> None:
+        """Serve the planned mix; what vials leave over then spares the levers, the one to be spared most first."""
+        aims = mix.aims(patients)
+        least = {patient.row: least_mg(self.net, patient.grade, patient.due_mg) for patient in patients}
+        room = dict(mix.given_mg)
+
+        def planned(patient: Patient) -> list[Drawn]:
+            aim = aims[patient.row]
+            if not aim.planned or room[patient.c] < aim.least_mg:
+                return []
+            drawn = self._near(patient, aim.mg, aim.least_mg)
+            room[patient.c] -= drawn_mg(drawn)
+            return drawn
+
+        waiting = self._offer(list(patients), planned)
+        for lever in self.net.problem.tier.levers_spared:
+            if lever == "reduce":
+                self._put_in_order(patients)
+                self._topped_up(sorted(patients, key=lambda patient: patient.rank))
+            else:
+                first = [patient for patient in waiting if patient.stretch == (lever == "stretch")]
+                self._offer(first, lambda p: self._near(p, aims[p.row].least_mg, aims[p.row].least_mg))
+                waiting = [patient for patient in waiting if not patient.given_mg]
+        self._offer(waiting, lambda p: self.offers.part(p.c, p.due_mg, least[p.row]), last=True)
+        self._put_in_order(patients)
+
+    def _near(self, patient: Patient, wanted_mg: int, smallest_mg: int) -> list[Drawn]:
+        """At least the smallest amount, and as little above what is wanted as vials allow."""
+        step = min(size for product in self.net.problem.products.product for size in product.vial_mg)
+        for most in range(wanted_mg, patient.due_mg + step, step):
+            if drawn := self.offers.part(patient.c, min(most, patient.due_mg), smallest_mg):
+                return drawn
+        return []
+
+    def _put_in_order(self, patients: Sequence[Patient]) -> None:
+        """Of patients alike, who comes first has most: what vials fit may have turned out the other way."""
+        groups: dict[tuple[int, int, int, bool], list[Patient]] = {}
+        for patient in sorted(patients, key=lambda patient: patient.rank):
+            groups.setdefault((patient.c, patient.due_mg, patient.course_mg, patient.stretch), []).append(patient)
+        for group in groups.values():
+            packs = sorted((patient.drawn for patient in group), key=drawn_mg, reverse=True)
+            for patient, drawn in zip(group, packs, strict=True):
+                if drawn is not patient.drawn:
+                    self.given_mg[self.net.cell[patient.c]] -= patient.given_mg
+                    self._give(patient, drawn)
 
     def _topped_up(self, patients: Sequence[Patient]) -> None:
         """Share what still fits between those who were reduced, in small steps; nobody above one alike before them."""

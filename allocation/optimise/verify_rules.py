@@ -35,6 +35,7 @@ class DemandClass:
     route: str = ""
     inside: frozenset[int] = frozenset()
     courses: int = 0
+    stretch_mg: int = 0
 
 
 class Rules:
@@ -108,6 +109,7 @@ class Rules:
             route=line["route"],
             inside=fences_of(line.get("fences", "")),
             courses=int(line.get("courses", 0)),
+            stretch_mg=int(line.get("stretch_mg", 0)),
         )
 
     def allowed(self, route: str, own: str, *, locked: bool) -> frozenset[str]:
