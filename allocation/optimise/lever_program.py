@@ -4,10 +4,10 @@ The grams of each cell, and so what it goes short, are settled before. What is o
 one whose patients can be late within the limit, one that can be reduced, or one that can only be put off. That hangs on
 which products lie where, so it is decided in the program that gives each class its products.
 
-Each class is given its grams through segments (:meth:`allocation.optimise.levers.ClassLevers.segments`), side by side
-like arcs of different cost. For each stage, the lever to be spared most is used least, then the next; each use is fixed
-before the next. Amounts through segments are a flow again, and what is fixed is an optimum, so what is left is a face of
-the same polytope: its corners are whole milligrams as before.
+Each class is given its grams through segments (:meth:`allocation.optimise.levers.ClassLevers.segments`), side by
+side like arcs of different cost. For each stage, the lever to be spared most is used least, then the next; each use is
+fixed before the next. Amounts through segments are a flow again, and what is fixed is an optimum, so what is left is a
+face of the same polytope: its corners are whole milligrams as before.
 
 Not asked here, since nothing is open: cells served in full or not at all, and cells of one class (all of them where a
 stage is fair between classes). There grams first and the mix afterwards is the one program: every term of the levers'
@@ -144,7 +144,7 @@ def mix_table(net: Network, given_mg: Ints) -> pd.DataFrame | None:
 
 
 def lever_values(net: Network, mix: pd.DataFrame) -> list[tuple[str, float]]:
-    """What each stage uses of each lever, in grams, the one to be spared most first; stages without a use are left out."""
+    """What each stage uses of each lever, in grams, the one to be spared most first; not of stages without any."""
     used = {
         "defer": mix["deferred_mg"],
         "reduce": mix["reduced_mg"] - mix["reduced_given_mg"],

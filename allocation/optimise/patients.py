@@ -29,7 +29,7 @@ from allocation.optimise.network import NONE, Floats, Ints, Network, index_probl
 from allocation.optimise.offers_limited import make_offers
 from allocation.optimise.plan import Plan
 from allocation.optimise.problem import CLASS_KEYS, Problem, class_keys, is_funded
-from allocation.optimise.reasons import drawn_text, unfunded_reason, unserved_reason, vials_text
+from allocation.optimise.reasons import drawn_text, lever_words, unfunded_reason, unserved_reason, vials_text
 from allocation.optimise.rounding import StageRounding, loss_bound_mg
 from allocation.optimise.service import Service
 from allocation.optimise.shelf import Drawn, Shelf
@@ -254,8 +254,9 @@ def _listed(
     if STRETCH_COLUMN in rows:
         days = rows[STRETCH_COLUMN].to_numpy(dtype=np.int64)[order]
         days = np.where(frame["status"].isin(["deferred", "suspended"]), days, 0)
-        words = [f" The interval is stretched by {n} days, within its limit." if n else "" for n in days.tolist()]
-        frame = frame.assign(reason=frame["reason"] + words, stretched_days=days)
+        frame = frame.assign(stretched_days=days)
+    if net.problem.tier.lever_order:
+        frame = frame.assign(reason=frame["reason"] + lever_words(net.problem.tier, frame, rows, order))
     numbers = {"due_g": "float64", "given_g": "float64", "lottery": "float64"}
     return frame.astype({"grade": "int64", "days_overdue": "int64", **numbers}), order
 

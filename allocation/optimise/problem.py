@@ -46,7 +46,7 @@ class Problem:
         ``emergency`` (bool), ``route`` (IV, SC, IM), ``product`` (current one, ``""`` for none), ``locked`` (bool:
         takes no other product), ``patients``, ``due_mg`` (milligrams, 0 or more). Where side limits are given also
         ``fences`` (numbers of the fences the class is inside, joined by spaces) and ``courses`` (whole courses due).
-        Where the tier stretches intervals also ``stretch_mg``: milligrams due to those who can be late within the limit.
+        Where the tier stretches intervals also ``stretch_mg``: milligrams due to who can be late within the limit.
     stock
         What is usable now: ``location`` (panel code or ``NATIONAL``), ``product``, ``mg``.
     reserve_mg

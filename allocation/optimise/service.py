@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -54,7 +55,11 @@ class Service:
         if self._mix is not None and self._mix.reduces(patient.c for patient in patients):
             self._mixed(patients, self._mix)
             return
-        if self._mix is None and tier.reduces_first and all(max(patient.grade, 1) in tier.reduce_grades for patient in patients):
+        if (
+            self._mix is None
+            and tier.reduces_first
+            and all(max(patient.grade, 1) in tier.reduce_grades for patient in patients)
+        ):
             self._reduced(patients)
             return
         by_class: dict[int, list[Patient]] = {}

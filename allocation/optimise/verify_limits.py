@@ -254,7 +254,7 @@ class Exchange:
         return broken
 
     def costly(self) -> tuple[list[str], list[str]]:
-        """Nothing of levers, which single exchanges do not show; and switches where the recorded product lies unused."""
+        """Nothing of levers, which exchanges do not show; and switches where the recorded product lies unused."""
         broken = []
         for c in self.classes:
             reserved = self.held.get(c.own, 0)

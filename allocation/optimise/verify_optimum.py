@@ -144,8 +144,8 @@ class Proof:
         level: Level | None = None,
     ) -> None:
         """A class, what it may be given, and its cell. Of panels ``closed`` and sharing stock, no more is switched."""
-        at = graph.node("class", c.id)
-        if hub_of and self.levers:
+        at, placed = graph.node("class", c.id), bool(hub_of)
+        if placed and self.levers:
             self._lever_arcs(graph, c, level)
         else:
             graph.arc(at, graph.node("cell", *c.cell), flow=self.total[c.id], capacity=c.due_mg)
@@ -157,7 +157,7 @@ class Proof:
         others = {product: mg for product, mg in given.items() if product != c.own}
         hub = graph.node("hub", hub_of, c.allowed)
         switched = sum(others.values())
-        shared = len(self.places) > 1 or bool(hub_of and self.levers)
+        shared = len(self.places) > 1 or bool(placed and self.levers)
         shut = bool(c.own) and c.panel in closed and shared
         graph.arc(hub, at, flow=switched, capacity=switched if shut else None, cost=cost if c.own else 0)
         for product in c.allowed:
@@ -198,7 +198,13 @@ class Proof:
         switch_cost, move_cost = (2 * len(self.rules.routes) + 1, 1) if level is None else (0, 0)
         for c in self.classes:
             self._class_arcs(
-                graph, c, partial(graph.node, "at", c.panel), closed=tight, hub_of=c.panel, cost=switch_cost, level=level
+                graph,
+                c,
+                partial(graph.node, "at", c.panel),
+                closed=tight,
+                hub_of=c.panel,
+                cost=switch_cost,
+                level=level,
             )
         source, out = graph.node("stock"), dict[tuple[str, str], int]()
         for (place, panel, product), mg in self.flows.items():

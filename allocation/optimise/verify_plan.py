@@ -54,7 +54,9 @@ def verify_plan(problem: Problem, plan: Plan) -> list[Check]:
         kept = limits_kept(rules, plan, given)
         checks.append(check("plan: levers within their limits", kept, "every class's mix adds up"))
         if not kept:
-            checks.append(check("plan: each class's mix is its best", mix_best(rules, plan), "the grams allow no better"))
+            checks.append(
+                check("plan: each class's mix is its best", mix_best(rules, plan), "the grams allow no better")
+            )
     if not all(item.ok for item in checks):
         return checks
     served, unfair, levers, costly = [], [], [], []
