@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from allocation.optimise.network import Network
 from allocation.optimise.shelf import Drawn
 
-__all__ = ["Aim", "Patient", "PlannedMix", "least_mg"]
+__all__ = ["Aim", "Patient", "PlannedMix", "least_mg", "vials_worth", "without"]
 
 
 @dataclass(slots=True)
@@ -96,3 +96,27 @@ class PlannedMix:
                     share = patient.due_mg * mg // courses_mg if courses_mg else 0
                     aims[patient.row] = Aim(0 < reached <= courses_mg, max(least, share), least)
         return aims
+
+
+def vials_worth(drawn: Sequence[Drawn], low_mg: int, high_mg: int) -> list[Drawn]:
+    """Some of the vials that come to as little as may be within two bounds; nothing where none do."""
+    made: dict[int, tuple[int, ...]] = {0: ()}
+    for part in drawn:
+        for total, counts in list(made.items()):
+            for vials in range(part.vials + 1):
+                more = total + part.vial_mg * vials
+                if more <= high_mg and (vials == 0 or more not in made):
+                    made[more] = (*counts, vials)
+    worth = min((total for total in made if low_mg <= total), default=0)
+    return (
+        [replace(part, vials=vials) for part, vials in zip(drawn, made[worth], strict=True) if vials] if worth else []
+    )
+
+
+def without(drawn: Sequence[Drawn], taken: Sequence[Drawn]) -> list[Drawn]:
+    """What is left when some of the vials are given away."""
+    left = list(drawn)
+    for part in taken:
+        at = next(n for n, one in enumerate(left) if replace(one, vials=part.vials) == part and one.vials >= part.vials)
+        left[at] = replace(left[at], vials=left[at].vials - part.vials)
+    return [part for part in left if part.vials]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from allocation.optimise.levers import even_targets_mg
-from allocation.optimise.mix import Patient, PlannedMix, least_mg
+from allocation.optimise.mix import Patient, PlannedMix, least_mg, vials_worth, without
 from allocation.optimise.network import NONE, Ints, Network, Pool
 from allocation.optimise.offers import Offers
 from allocation.optimise.plan import Plan
@@ -35,6 +35,7 @@ class Service:
     def __init__(self, net: Network, plan: Plan, offers: Offers) -> None:
         self.net, self.offers = net, offers
         # Under a policy there is no planned mix, and patients are served by a rule.
+        self._step_mg = min(size for product in net.problem.products.product for size in product.vial_mg)
         self._mix = None if plan.levers is None else PlannedMix(net, plan.levers)
         self.planned_mg: Ints = plan.cells["planned_mg"].to_numpy(dtype=np.int64)
         self.given_mg: Ints = np.zeros(len(self.planned_mg), dtype=np.int64)
@@ -96,36 +97,64 @@ class Service:
         self._topped_up(sorted(patients, key=lambda patient: patient.rank))
 
     def _mixed(self, patients: Sequence[Patient], mix: PlannedMix) -> None:
-        """Serve the planned mix; what vials leave over then spares the levers, the one to be spared most first."""
+        """Serve the planned mix; what vials leave over then spares the levers, the one to be spared most first.
+
+        Everybody for whom the least of a course is planned is given that before anybody is given more of it.
+        """
         aims = mix.aims(patients)
-        least = {patient.row: least_mg(self.net, patient.grade, patient.due_mg) for patient in patients}
         room = dict(mix.given_mg)
 
         def planned(patient: Patient) -> list[Drawn]:
             aim = aims[patient.row]
             if not aim.planned or room[patient.c] < aim.least_mg:
                 return []
-            drawn = self._near(patient, aim.mg, aim.least_mg)
+            drawn = self._near(patient, aim.least_mg)
             room[patient.c] -= drawn_mg(drawn)
             return drawn
 
-        waiting = self._offer(list(patients), planned)
-        for lever in self.net.problem.tier.levers_spared:
-            if lever == "reduce":
-                self._put_in_order(patients)
-                self._topped_up(sorted(patients, key=lambda patient: patient.rank))
-            else:
-                first = [patient for patient in waiting if patient.stretch == (lever == "stretch")]
-                self._offer(first, lambda p: self._near(p, aims[p.row].least_mg, aims[p.row].least_mg))
+        waiting = list(patients)
+        ranked = sorted(patients, key=lambda patient: patient.rank)
+        for left_over in (False, True):
+            for lever in self.net.problem.tier.levers_spared:
+                if lever == "reduce":
+                    self._put_in_order(patients)
+                    if left_over:
+                        self._topped_up(ranked)
+                    for patient in [] if left_over else ranked:
+                        if 0 < patient.given_mg < aims[patient.row].mg:
+                            self._topped(patient, aims[patient.row].mg - patient.given_mg)
+                    continue
+                asked = [patient for patient in waiting if patient.stretch == (lever == "stretch")]
+                self._offer(asked, (lambda p: self._near(p, aims[p.row].least_mg)) if left_over else planned)
                 waiting = [patient for patient in waiting if not patient.given_mg]
+        least = {patient.row: least_mg(self.net, patient.grade, patient.due_mg) for patient in patients}
+        if self.net.rows is None:
+            self._shared([p for p in waiting if aims[p.row].least_mg < p.due_mg], patients, least)
+            waiting = [patient for patient in waiting if not patient.given_mg]
         self._offer(waiting, lambda p: self.offers.part(p.c, p.due_mg, least[p.row]), last=True)
         self._put_in_order(patients)
 
-    def _near(self, patient: Patient, wanted_mg: int, smallest_mg: int) -> list[Drawn]:
-        """At least the smallest amount, and as little above what is wanted as vials allow."""
-        step = min(size for product in self.net.problem.products.product for size in product.vial_mg)
-        for most in range(wanted_mg, patient.due_mg + step, step):
-            if drawn := self.offers.part(patient.c, min(most, patient.due_mg), smallest_mg):
+    def _shared(self, waiting: Sequence[Patient], patients: Sequence[Patient], least: Mapping[int, int]) -> None:
+        """Let one of the same class give back vials that make the least of another's course, if enough is left.
+
+        Small vials may have gone into large courses while those of small courses could use no others.
+        """
+        alike: dict[int, list[Patient]] = {}
+        for patient in patients:
+            alike.setdefault(patient.c, []).append(patient)
+        for patient in sorted(waiting, key=lambda patient: patient.rank):
+            for other in sorted(alike[patient.c], key=lambda other: (least[other.row] - other.given_mg, other.rank)):
+                most = min(patient.due_mg, other.given_mg - least[other.row])
+                if given := vials_worth(other.drawn, least[patient.row], most):
+                    self.given_mg[self.net.cell[other.c]] -= other.given_mg
+                    self._give(other, without(other.drawn, given))
+                    self._give(patient, given)
+                    break
+
+    def _near(self, patient: Patient, least_mg: int) -> list[Drawn]:
+        """The least, and as little above it as vials allow."""
+        for most in range(least_mg, patient.due_mg + self._step_mg, self._step_mg):
+            if drawn := self.offers.part(patient.c, min(most, patient.due_mg), least_mg):
                 return drawn
         return []
 
@@ -133,7 +162,9 @@ class Service:
         """Of patients alike, who comes first has most: what vials fit may have turned out the other way."""
         groups: dict[tuple[int, int, int, bool], list[Patient]] = {}
         for patient in sorted(patients, key=lambda patient: patient.rank):
-            groups.setdefault((patient.c, patient.due_mg, patient.course_mg, patient.stretch), []).append(patient)
+            # Where courses are counted, those of another size may not be had in their place.
+            course_mg = 0 if self.net.rows is None else patient.course_mg
+            groups.setdefault((patient.c, patient.due_mg, course_mg, patient.stretch), []).append(patient)
         for group in groups.values():
             packs = sorted((patient.drawn for patient in group), key=drawn_mg, reverse=True)
             for patient, drawn in zip(group, packs, strict=True):

@@ -133,10 +133,10 @@ def mix_best(rules: Rules, plan: Plan) -> list[str]:
 
 
 def avoidable(rules: Rules, people: People) -> list[str]:
-    """Patients given nothing though others alike could have been reduced or stretched, within limits, to serve them.
+    """Patients given nothing though another alike could have been reduced or stretched, within limits, to serve them.
 
-    What others could give back are whole vials they were given; without these they must keep the least of their course,
-    or nothing where they can be stretched and that is used up first.
+    What another could give back are whole vials; without these that one must keep the least of the course, or nothing
+    where the interval can be stretched and that is used up first.
     """
     groups: dict[tuple[object, ...], list[Person]] = defaultdict(list)
     for person in people.values():
@@ -153,18 +153,17 @@ def _could_serve(rules: Rules, person: Person, others: Iterable[Person]) -> bool
     order = _order(rules)
     lever = _lever_of(rules, person)
     reducible = "reduce" in order and order.index(lever) < order.index("reduce")
-    totals = 1
+    wanted = _least(rules, person) if reducible else person.due_mg
     for other in others:
         keeps = other.given_mg
         if reducible:
             keeps = min(keeps, _least(rules, other))
         if order.index(lever) < order.index(_lever_of(rules, other)):
             keeps = 0
-        spare = min(other.given_mg - keeps, person.due_mg)
-        if spare:
-            totals = _joined(totals, [(v[2], n) for v, n in other.vials], spare, person.due_mg)
-    wanted = _least(rules, person) if reducible else person.due_mg
-    return totals.bit_length() - 1 >= wanted
+        most = min(other.given_mg - keeps, person.due_mg)
+        if most >= wanted and _most_back(other, most) >= wanted:
+            return True
+    return False
 
 
 def _lever_of(rules: Rules, person: Person) -> str:
@@ -177,12 +176,9 @@ def _least(rules: Rules, person: Person) -> int:
     return max(ceil(round(float(_share(rules, person.grade) * person.due_mg), _DIGITS)), 1)
 
 
-def _joined(totals: int, vials: Iterable[tuple[int, int]], spare: int, most: int) -> int:
-    """Totals, as bits of a number, with what one more patient could give back of up to ``spare``."""
-    own = {0}
-    for size, count in vials:
-        own = {total + size * n for total in own for n in range(count + 1) if total + size * n <= spare}
-    joined = 0
-    for total in own:
-        joined |= totals << total
-    return joined & ((1 << (most + 1)) - 1)
+def _most_back(person: Person, most: int) -> int:
+    """The most, up to a limit, that some of a patient's vials come to."""
+    totals = {0}
+    for (_, _, size), count in person.vials:
+        totals |= {total + size * n for total in totals for n in range(count + 1) if total + size * n <= most}
+    return max(totals)

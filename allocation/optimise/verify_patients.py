@@ -255,9 +255,7 @@ def _could_use(rules: Rules, person: Person, free: Mapping[tuple[str, int], int]
         others = [(size, n) for size, n in others if size <= room]
     if person.given_mg:
         # Where courses are reduced first, a part of one is what was wanted.
-        reduces = rules.tier.reduces_first or rules.tier.reduces_before("stretch")
-        reduced = reduces and (person.grade or 1) in rules.tier.reduce_grades
-        return bool(own or others) and not reduced
+        return bool(own or others) and not rules.reduces(person.grade)
     least = _least(rules, person.grade, person.due_mg)
     if sum(size * n for size, n in own + others) < least:
         return False

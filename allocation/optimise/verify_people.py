@@ -73,8 +73,6 @@ def read_people(rules: Rules, demand: pd.DataFrame, result: PatientResult) -> di
     priority = due["priority"].tolist() if "priority" in due else [0] * len(due)
     lottery = dict(zip(result.patients["patient_id"], result.patients["lottery"], strict=True))
     people = {}
-    # Where courses are reduced, those who can be stretched are served to a measure of their own.
-    reduced = rules.tier.reduces_before("defer") or rules.tier.reduces_before("stretch")
     lines = zip(
         due["patient_id"].tolist(),
         due["due_mg"].tolist(),
@@ -88,6 +86,8 @@ def read_people(rules: Rules, demand: pd.DataFrame, result: PatientResult) -> di
     )
     for patient_id, due_mg, days, before, funded, indication, situation, course_mg, *key in lines:
         panel, grade, emergency, route, own, locked, fences = key
+        # Where courses are reduced, those who can be stretched are served to a measure of their own.
+        apart = bool(before[1]) and rules.reduces(grade)
         people[patient_id] = Person(
             panel=panel,
             grade=grade,
@@ -103,7 +103,7 @@ def read_people(rules: Rules, demand: pd.DataFrame, result: PatientResult) -> di
             route=route,
             inside=_inside(rules, indication, situation),
             course_mg=course_mg,
-            alike=(panel, grade, emergency, route, own, locked, fences, due_mg, reduced and bool(before[1])),
+            alike=(panel, grade, emergency, route, own, locked, fences, due_mg, apart),
             stretched=bool(before[1]),
         )
     return people
