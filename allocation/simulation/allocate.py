@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from allocation.errors import VerificationError
+from allocation.optimise.coded import Coded, coded
+from allocation.optimise.plan import Plan
 from allocation.optimise.problem import Problem
 from allocation.rules import NATIONAL
 from allocation.rules.supply import Tier
@@ -241,10 +243,9 @@ def _by_program(
     before = np.zeros(len(group), dtype=np.int64) if week.priority is None else week.priority
     keeps_order = world.policy.policy.keeps_tier_order
     shape = (len(first), len(world.places.products))
+    lines = coded(plan, "given", {"product": world.places.products})
     given = np.zeros(shape, dtype=np.int64)
-    np.add.at(
-        given, (plan.given["class_id"].to_numpy(), _index(world, plan.given["product"])), plan.given["mg"].to_numpy()
-    )
+    np.add.at(given, (lines["class_id"], lines["product"]), lines["mg"])
     order = np.lexsort((waiting.lottery, waiting.due_day, ~who.acute, before))
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
@@ -262,7 +263,7 @@ def _by_program(
     issue = serve_plan(queue, given, smallest_share=tier.smallest_reduced_share, vial_mg=vial_mg, panels=panels)
     issued = np.zeros((panels, shape[1]), dtype=np.int64)
     np.add.at(issued, (who.panel[issue.person], issue.product), issue.mg)
-    draws = _draws(world, plan.flows, issued)
+    draws = _draws(world, plan, issued)
     return Issue(waiting.person[issue.person], issue.product, issue.mg), draws
 
 
@@ -272,55 +273,46 @@ def _class_codes(who: People, grade: Ints, products: int) -> Ints:
     return (code * 2 + who.emergency) * 2 + who.locked
 
 
-def _classes(world: World, who: People, waiting: Waiting, first: Ints, group: Ints) -> pd.DataFrame:
+def _classes(world: World, who: People, waiting: Waiting, first: Ints, group: Ints) -> Coded:
     one = who.take(first)
     due_mg = np.zeros(len(first), dtype=np.int64)
     np.add.at(due_mg, group, waiting.owed_mg)
-    products = np.array([*world.places.products, ""], dtype=object)
-    return pd.DataFrame(
+    return Coded(
         {
             "class_id": np.arange(len(first), dtype=np.int64),
-            "panel": np.array(world.places.panels, dtype=object)[one.panel],
+            "panel": one.panel,
             "grade": waiting.grade[first],
             "emergency": one.emergency,
-            "route": np.array(ROUTES, dtype=object)[one.route],
-            "product": products[one.product],
+            "route": one.route,
+            "product": one.product,
             "locked": one.locked,
             "patients": np.bincount(group, minlength=len(first)).astype(np.int64),
             "due_mg": due_mg,
-        }
+        },
+        {"panel": world.places.panels, "route": ROUTES, "product": world.places.products},
     )
 
 
-def _stock(world: World, usable_mg: Ints) -> pd.DataFrame:
+def _stock(world: World, usable_mg: Ints) -> Coded:
     place, product = np.nonzero(usable_mg)
-    return pd.DataFrame(
-        {
-            "location": np.array([*world.places.panels, NATIONAL], dtype=object)[place],
-            "product": np.array(world.places.products, dtype=object)[product],
-            "mg": usable_mg[place, product],
-        }
+    return Coded(
+        {"location": place, "product": product, "mg": usable_mg[place, product]},
+        {"location": (*world.places.panels, NATIONAL), "product": world.places.products},
     )
 
 
-def _index(world: World, codes: pd.Series) -> Ints:
-    return pd.Index(world.places.products).get_indexer(pd.Index(codes)).astype(np.int64)
-
-
-def _draws(world: World, flows: pd.DataFrame, issued: Ints) -> Draws:
+def _draws(world: World, plan: Plan, issued: Ints) -> Draws:
     """Where the grams issued come from: each panel's own stock first, then the others of the plan in their order."""
-    panels = len(world.places.panels)
-    places = pd.Index([*world.places.panels, NATIONAL])
-    flow = np.zeros((panels + 1, *issued.shape), dtype=np.int64)
-    source = places.get_indexer(pd.Index(flows["from_location"]))
-    target = places.get_indexer(pd.Index(flows["panel"]))
-    np.add.at(flow, (source, target, _index(world, flows["product"])), flows["mg"].to_numpy())
+    panels, products = world.places.panels, world.places.products
+    lines = coded(plan, "flows", {"from_location": (*panels, NATIONAL), "panel": panels, "product": products})
+    flow = np.zeros((len(panels) + 1, *issued.shape), dtype=np.int64)
+    np.add.at(flow, (lines["from_location"], lines["panel"], lines["product"]), lines["mg"])
     left = issued.copy()
     drawn = np.zeros_like(flow)
-    own = np.arange(panels)
+    own = np.arange(len(panels))
     drawn[own, own] = np.minimum(flow[own, own], left)
     left -= drawn[own, own]
-    for place in range(panels + 1):
+    for place in range(len(panels) + 1):
         more = np.minimum(flow[place] - drawn[place], left)
         drawn[place] += more
         left -= more
