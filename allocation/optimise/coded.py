@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["BLANK", "Coded", "Codes", "Table", "coded", "held"]
+__all__ = ["BLANK", "Coded", "Codes", "OptionalTable", "Table", "coded", "held"]
 
 Codes = Mapping[str, tuple[str, ...]]
 """For each column of codes, the codes that its numbers stand for."""
@@ -89,10 +89,23 @@ class Table:
         return value.frame if isinstance(value, Coded) else value
 
 
-def held(instance: object, name: str) -> pd.DataFrame | Coded:
-    """A table in the form in which it was given."""
-    value: pd.DataFrame | Coded = instance.__dict__[name]
-    return value
+class OptionalTable:
+    """As :class:`Table`, but None where there is none, which is the default."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __set__(self, instance: object, value: pd.DataFrame | Coded | None) -> None:
+        instance.__dict__[self._name] = value
+
+    def __get__(self, instance: object | None, owner: type | None = None) -> pd.DataFrame | None:
+        value = None if instance is None else instance.__dict__[self._name]
+        return value.frame if isinstance(value, Coded) else value
+
+
+def held(instance: object, name: str) -> Any:
+    """A table in the form in which it was given: a frame, a :class:`Coded`, or None."""
+    return instance.__dict__[name]
 
 
 def coded(instance: object, name: str, codes: Codes) -> Coded:

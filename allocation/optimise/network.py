@@ -317,10 +317,7 @@ def _pools(problem: Problem, panel: Ints, cell: Ints) -> tuple[Pool, ...]:
         of_panel = np.array([names.index(region) for region in problem.region_of], dtype=np.int64)
     else:
         of_panel = np.zeros(n_panels, dtype=np.int64)
-    reserve = dict.fromkeys(names, 0)
-    if problem.reserve_mg is not None:
-        for name, mg in zip(problem.reserve_mg["pool"], problem.reserve_mg["mg"], strict=True):
-            reserve[name] += int(mg)
+    reserve = problem.reserve_by_pool.tolist()
     national = problem.tier.stock_reach == "national"
     pool_of_class = np.where(cell >= 0, of_panel[panel], NONE)
     order = np.argsort(pool_of_class, kind="stable")
@@ -329,5 +326,5 @@ def _pools(problem: Problem, panel: Ints, cell: Ints) -> tuple[Pool, ...]:
     for number, name in enumerate(names):
         members = np.flatnonzero(of_panel == number)
         locations = np.append(members, n_panels) if national else members
-        pools.append(Pool(name, locations, members, order[ends[number] : ends[number + 1]], reserve[name]))
+        pools.append(Pool(name, locations, members, order[ends[number] : ends[number + 1]], reserve[number]))
     return tuple(pools)

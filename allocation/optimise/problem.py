@@ -9,12 +9,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from allocation.errors import Fault, InputError
-from allocation.optimise.coded import BLANK, Coded, Codes, Table, coded, held
+from allocation.optimise.coded import BLANK, Coded, Codes, OptionalTable, Table, coded, held
 from allocation.optimise.side_limits import SideLimits
 from allocation.rules import NATIONAL, PanelSet, ProductSet
 from allocation.rules.supply import Tier
 
 __all__ = ["CLASS_COLUMNS", "CLASS_KEYS", "Problem", "build_problem", "class_keys", "is_funded"]
+
+Ints = npt.NDArray[np.int64]
 
 CLASS_KEYS = ("panel", "grade", "emergency", "route", "product", "locked", "fences")
 """What tells one demand class from another."""
@@ -33,7 +35,8 @@ _MOST_MG = 2**50
 class Problem:
     """One allocation to be made.
 
-    Demand and stock may be given as frames or as :class:`~allocation.optimise.coded.Coded`; they are read as frames.
+    Demand, stock and reserve may be given as frames or as :class:`~allocation.optimise.coded.Coded`; they are read as
+    frames.
 
     Attributes
     ----------
@@ -68,7 +71,7 @@ class Problem:
     products: ProductSet
     classes: Table = Table()
     stock: Table = Table()
-    reserve_mg: pd.DataFrame | None = None
+    reserve_mg: OptionalTable = OptionalTable()
     limits: SideLimits | None = None
 
     def __post_init__(self) -> None:
@@ -92,9 +95,10 @@ class Problem:
             faults.append(Fault("demand classes", "grades from 0 (ungraded) to 4", column="grade"))
         if len(pd.unique(classes["class_id"])) < len(classes["class_id"]):
             faults.append(Fault("demand classes", "each class once", column="class_id"))
-        if self.reserve_mg is not None:
-            faults += _not_amounts("reserve", self.reserve_mg, "mg")
-            faults += _unknown("reserve", self.reserve_mg, "pool", self.pools)
+        reserve = held(self, "reserve_mg")
+        if reserve is not None:
+            faults += _not_amounts("reserve", reserve, "mg")
+            faults += _unknown("reserve", reserve, "pool", self.pools)
         if faults:
             raise InputError(faults)
 
@@ -115,6 +119,15 @@ class Problem:
     def coded_stock(self) -> Coded:
         """The stock, its codes as places among the panels with ``NATIONAL`` last, and the products."""
         return coded(self, "stock", self._stock_codes)
+
+    @property
+    def reserve_by_pool(self) -> Ints:
+        """Milligrams of reserve that each pool is to hold, shape (pools,)."""
+        total = np.zeros(len(self.pools), dtype=np.int64)
+        if held(self, "reserve_mg") is not None:
+            reserve = coded(self, "reserve_mg", {"pool": self.pools})
+            np.add.at(total, reserve["pool"], reserve["mg"].astype(np.int64))
+        return total
 
     @property
     def pools(self) -> tuple[str, ...]:

@@ -102,6 +102,8 @@ class _Build:
         self.panel = net.panel[self.classes]
         self.full = alone | (self.cell_mg[place] == net.cell_due_mg[ration.cells[place]])
         self.group = np.where(self.full, self.panel, net.n_panels + place)
+        self.panel_of_group = np.arange(net.n_panels + len(self.cell_mg))
+        self.panel_of_group[self.group] = self.panel
         self.reserve_mg = ration.reserve_mg
         self.n_products = net.stock_mg.shape[1]
         self.n_choices = max(len(net.choices), 1)
@@ -149,9 +151,7 @@ class _Build:
 
     def _panel_of(self, group: Ints) -> Ints:
         """Panel of each group."""
-        panel = np.arange(self.net.n_panels + len(self.cell_mg))
-        panel[self.group] = self.panel
-        return panel[group]
+        return self.panel_of_group[group]
 
     def _rows(self) -> None:
         fixed = self.full & (self.choice < 0)
@@ -234,7 +234,9 @@ class _Build:
         if not len(row):
             return
         order = np.argsort(row, kind="stable")
-        numbers, starts = np.unique(row[order], return_index=True)
+        sorted_row = row[order]
+        starts = np.flatnonzero(np.append(True, sorted_row[1:] != sorted_row[:-1]))
+        numbers = sorted_row[starts]
         low_g = np.full(len(numbers), -INFINITY) if low is None else low[numbers] / MG_PER_G
         lengths = np.diff(np.append(starts, len(order)))
         self.program.add_rows(RowBlock(lengths, column[order], value[order], low_g, high[numbers] / MG_PER_G))

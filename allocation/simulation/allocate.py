@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from allocation.errors import VerificationError
 from allocation.optimise.coded import Coded, coded
@@ -20,6 +19,9 @@ from allocation.simulation.serve import Issue, Queue, serve_plan, stage_of
 from allocation.simulation.world import World
 
 __all__ = ["Allocation", "Waiting", "Watch", "allocate_week"]
+
+# From 0, ungraded, to 4.
+_GRADES = 5
 
 Watch = Callable[[int, WeekPlan], None]
 """Told the day and the plan of each week that needed the program."""
@@ -155,16 +157,18 @@ def _plainly(world: World, people: People, waiting: Waiting, usable_mg: Ints) ->
     fed[tied] = spare[panel[tied], own[tied]] >= 0
     free = np.flatnonzero(~tied)
     if free.size:
-        route = people.route[waiting.person[free]]
+        route, left, usual_mg = people.route[waiting.person[free]], spare.tolist(), world.usual_mg.tolist()
+        takes = [np.flatnonzero(gives).tolist() for gives in world.gives]
         for one, where, which, owed in zip(
             free.tolist(), panel[free].tolist(), route.tolist(), waiting.owed_mg[free].tolist(), strict=True
         ):
-            fits = world.gives[which] & (spare[where] >= owed)
-            best = int(np.where(fits, (spare[where] - owed) / world.usual_mg[where], -1.0).argmax())
-            fed[one] = fits[best]
-            if fed[one]:
+            here, usual = left[where], usual_mg[where]
+            fits = [product for product in takes[which] if here[product] >= owed]
+            fed[one] = bool(fits)
+            if fits:
+                best = max(fits, key=lambda product: (here[product] - owed) / usual[product])
                 chosen[one] = best
-                spare[where, best] -= owed
+                here[best] -= owed
     return chosen, fed
 
 
@@ -192,10 +196,10 @@ def _moved(people: People, issue: Issue, *, own: Bools, panel: Ints, product: In
     from_own = np.zeros((int(people.panel.max(initial=0)) + 1, int(product.max(initial=0)) + 1), dtype=np.int64)
     np.add.at(from_own, (panel[own], product[own]), mg[own])
     to = people.panel[issue.person]
-    order = np.lexsort((issue.person, -people.grade[issue.person], issue.product, to))
-    amount = issue.mg[order]
+    cell = to * from_own.shape[1] + issue.product
+    order = np.lexsort((issue.person, cell * _GRADES - people.grade[issue.person]))
+    amount, cell = issue.mg[order], cell[order]
     running = np.cumsum(amount)
-    cell = to[order] * from_own.shape[1] + issue.product[order]
     first = np.flatnonzero(np.r_[True, cell[1:] != cell[:-1]]) if cell.size else np.empty(0, dtype=np.int64)
     before = np.repeat(running[first] - amount[first], np.diff(np.r_[first, len(cell)]))
     beyond = running - before - from_own[to[order], issue.product[order]]
@@ -204,11 +208,9 @@ def _moved(people: People, issue: Issue, *, own: Bools, panel: Ints, product: In
     return moved
 
 
-def _reserve(names: tuple[str, ...], held_mg: Ints, short: Bools) -> pd.DataFrame | None:
+def _reserve(names: tuple[str, ...], held_mg: Ints, short: Bools) -> Coded | None:
     kept = np.flatnonzero(short & (held_mg > 0))
-    if not kept.size:
-        return None
-    return pd.DataFrame({"pool": [names[index] for index in kept], "mg": held_mg[kept]})
+    return Coded({"pool": kept, "mg": held_mg[kept]}, {"pool": names}) if kept.size else None
 
 
 def _by_program(
@@ -218,13 +220,12 @@ def _by_program(
     *,
     tier: Tier,
     usable_mg: Ints,
-    reserve: pd.DataFrame | None,
+    reserve: Coded | None,
     day: int,
     watch: Watch | None,
 ) -> tuple[Issue, Draws]:
     who = people.take(waiting.person)
-    codes = _class_codes(who, waiting.grade, len(world.places.products))
-    _, first, group = np.unique(codes, return_index=True, return_inverse=True)
+    first, group = _numbered(_class_codes(who, waiting.grade, len(world.places.products)))
     problem = Problem(
         tier=tier,
         panels=world.places.panels,
@@ -234,7 +235,6 @@ def _by_program(
         stock=_stock(world, usable_mg),
         reserve_mg=reserve,
     )
-    group = group.astype(np.int64)
     week = plan_week(world, problem, who, group=group, owed_mg=waiting.owed_mg, due_day=waiting.due_day, day=day)
     if watch is not None:
         watch(day, week)
@@ -268,9 +268,20 @@ def _by_program(
 
 
 def _class_codes(who: People, grade: Ints, products: int) -> Ints:
-    code = who.panel * 5 + grade
+    code = who.panel * _GRADES + grade
     code = (code * len(ROUTES) + who.route) * (products + 1) + who.product + 1
     return (code * 2 + who.emergency) * 2 + who.locked
+
+
+def _numbered(codes: Ints) -> tuple[Ints, Ints]:
+    """First place of each code, lowest code first, and the number of each place's code among them.
+
+    As :func:`numpy.unique` finds them, but without sorting: codes are small.
+    """
+    place = np.full(int(codes.max(initial=-1)) + 1, -1, dtype=np.int64)
+    place[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+    there = place >= 0
+    return place[there], (np.cumsum(there) - 1)[codes]
 
 
 def _classes(world: World, who: People, waiting: Waiting, first: Ints, group: Ints) -> Coded:
