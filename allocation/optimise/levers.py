@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -227,25 +228,25 @@ class ClassLevers:
         return Mix(**mix)
 
 
-def class_levers(tier: Tier, classes: pd.DataFrame) -> ClassLevers | None:
+def class_levers(tier: Tier, classes: Mapping[str, npt.NDArray[Any]]) -> ClassLevers | None:
     """How far each class may be stretched and reduced; None where the tier, or a policy, leaves no order of levers.
 
     Parameters
     ----------
     classes
-        ``grade`` and ``due_mg``; ``stretch_mg`` where intervals may be stretched. Under a policy a class says its stage
-        itself, and what it claims is the policy's to say.
+        Columns of the demand classes: ``grade`` and ``due_mg``; ``stretch_mg`` where intervals may be stretched. Under
+        a policy a class says its stage itself, and what it claims is the policy's to say.
     """
     if not tier.lever_order or "stage" in classes:
         return None
-    treated_as = np.maximum(classes["grade"].to_numpy(dtype=np.int64), 1).tolist()
+    treated_as = np.maximum(classes["grade"].astype(np.int64), 1).tolist()
     reducible = set(tier.reduce_grades) if "reduce" in tier.lever_order else set()
-    none = np.zeros(len(classes), dtype=np.int64)
+    none = np.zeros(len(classes["grade"]), dtype=np.int64)
     stretched = "stretch" in tier.lever_order and "stretch_mg" in classes
     return ClassLevers(
         spared=(FORBIDDEN, *tier.levers_spared),
-        due_mg=classes["due_mg"].to_numpy(dtype=np.int64),
-        stretch_mg=classes["stretch_mg"].to_numpy(dtype=np.int64) if stretched else none,
+        due_mg=classes["due_mg"].astype(np.int64),
+        stretch_mg=classes["stretch_mg"].astype(np.int64) if stretched else none,
         share=np.array([tier.smallest_share(grade) if grade in reducible else 1.0 for grade in treated_as]),
         may_wait=np.array([grade in tier.defer_grades for grade in treated_as], dtype=np.bool_),
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from allocation.optimise.coded import Coded
 from allocation.optimise.levers import ClassLevers, class_levers
 from allocation.optimise.problem import ROUTES, Problem
 from allocation.optimise.side_limits import FENCE_SEPARATOR, switch_limits_mg
@@ -196,26 +197,21 @@ def stage_of(tier: Tier, grade: Ints, emergency: Bools) -> Ints:
 
 def index_problem(problem: Problem) -> Network:
     """Arrays of a problem."""
-    tier, frame = problem.tier, problem.classes
-    product_at = {code: place for place, code in enumerate(problem.products.by_code)}
-    panel_at = {code: place for place, code in enumerate(problem.panels)}
-    class_id = frame["class_id"].to_numpy(dtype=np.int64)
-    grade = frame["grade"].to_numpy(dtype=np.int64)
-    emergency = frame["emergency"].to_numpy(dtype=np.bool_)
-    locked = frame["locked"].to_numpy(dtype=np.bool_)
-    panel = _places(frame["panel"].tolist(), panel_at)
-    own = _places(frame["product"].tolist(), {**product_at, "": NONE})
-    route = _places(frame["route"].tolist(), {code: place for place, code in enumerate(ROUTES)})
+    tier, table, stock = problem.tier, problem.coded_classes, problem.coded_stock
+    class_id = table["class_id"].astype(np.int64)
+    grade = table["grade"].astype(np.int64)
+    emergency, locked = (table[name].astype(np.bool_) for name in ("emergency", "locked"))
+    panel, own, route = table["panel"], table["product"], table["route"]
     # Under a policy a class says its stage itself.
-    stage = frame["stage"].to_numpy(dtype=np.int64) if "stage" in frame else stage_of(tier, grade, emergency)
-    fences = np.zeros(len(frame), dtype=np.int64)
+    stage = table["stage"].astype(np.int64) if "stage" in table.columns else stage_of(tier, grade, emergency)
+    fences = np.zeros(len(class_id), dtype=np.int64)
     if problem.limits is not None:
-        fences = _fences(frame["fences"].tolist())
+        fences = _fences(table["fences"].tolist())
     order = np.lexsort((class_id, fences, locked, own < 0, own, route, -grade, ~emergency, panel, stage))
     class_id, grade, panel, own, route, stage = (
         values[order] for values in (class_id, grade, panel, own, route, stage)
     )
-    due_mg = frame["due_mg"].to_numpy(dtype=np.int64)[order]
+    due_mg = table["due_mg"].astype(np.int64)[order]
 
     by_route = np.array(
         [[code in product.routes for product in problem.products.product] for code in ROUTES], dtype=np.bool_
@@ -223,11 +219,9 @@ def index_problem(problem: Problem) -> Network:
     fixed = (own >= 0) & (locked[order] | (tier.product_reach == "same"))
     choice, choices, choice_route = _choices(tier, by_route, own=own, route=route, fixed=fixed)
     cell, first = _cells(tier, stage, panel)
-    stock_mg = np.zeros((len(panel_at) + 1, len(product_at)), dtype=np.int64)
-    where = _places(problem.stock["location"].tolist(), {**panel_at, NATIONAL: len(panel_at)})
-    what = _places(problem.stock["product"].tolist(), product_at)
-    np.add.at(stock_mg, (where, what), problem.stock["mg"].to_numpy(dtype=np.int64))
-    panel_due = np.bincount(panel, weights=due_mg, minlength=len(panel_at)).astype(np.int64)
+    stock_mg = np.zeros((len(problem.panels) + 1, len(problem.products.product)), dtype=np.int64)
+    np.add.at(stock_mg, (stock["location"], stock["product"]), stock["mg"].astype(np.int64))
+    panel_due = np.bincount(panel, weights=due_mg, minlength=len(problem.panels)).astype(np.int64)
     limit = switch_limits_mg(
         problem.panels, panel_due.tolist(), tier.switch_capacity, problem.limits, no_limit=UNLIMITED
     )
@@ -251,30 +245,24 @@ def index_problem(problem: Problem) -> Network:
         cell_panel=panel[first],
         cell_due_mg=np.bincount(cell[cell >= 0], weights=due_mg[cell >= 0], minlength=len(first)).astype(np.int64),
         pools=_pools(problem, panel, np.where(due_mg > 0, cell, NONE)),
-        rows=_side_rows(problem, order, by_route, route=route, product_at=product_at),
-        levers=class_levers(tier, frame.iloc[order]),
+        rows=_side_rows(problem, table, order, by_route, route=route),
+        levers=class_levers(tier, {name: values[order] for name, values in table.columns.items()}),
     )
-
-
-def _places(values: list[str], at: dict[str, int]) -> Ints:
-    return np.array(list(map(at.__getitem__, values)), dtype=np.int64)
 
 
 def _fences(texts: list[str]) -> Ints:
     """Fences of each class as bits."""
     bits = {text: sum(1 << int(n) for n in text.split(FENCE_SEPARATOR) if n) for text in set(texts)}
-    return _places(texts, bits)
+    return np.array([bits[text] for text in texts], dtype=np.int64)
 
 
-def _side_rows(
-    problem: Problem, order: Ints, by_route: Bools, *, route: Ints, product_at: dict[str, int]
-) -> SideRows | None:
+def _side_rows(problem: Problem, table: Coded, order: Ints, by_route: Bools, *, route: Ints) -> SideRows | None:
     limits = problem.limits
     if limits is None:
         return None
     places = (*problem.panels, NATIONAL)
-    frame = problem.classes
-    bits = _fences(frame["fences"].tolist())[order]
+    product_at = {code: place for place, code in enumerate(problem.products.by_code)}
+    bits = _fences(table["fences"].tolist())[order]
     # What is given by the vein: any product for it, but where the patient's other route takes the product too.
     vein = by_route[ROUTES.index("IV")]
     fence_mg = [[fence.mg.get(place, 0) for place in places] for fence in limits.fences]
@@ -287,7 +275,7 @@ def _side_rows(
         infused_mg=_limit_of(problem.panels, limits.infused_mg),
         infused_courses=_limit_of(problem.panels, limits.infused_courses),
         infuses=vein[None, :] & ((route == ROUTES.index("IV"))[:, None] | ~by_route[route]),
-        courses=frame["courses"].to_numpy(dtype=np.int64)[order],
+        courses=table["courses"].astype(np.int64)[order],
     )
 
 
@@ -335,10 +323,7 @@ def _pools(problem: Problem, panel: Ints, cell: Ints) -> tuple[Pool, ...]:
         of_panel = np.array([names.index(region) for region in problem.region_of], dtype=np.int64)
     else:
         of_panel = np.zeros(n_panels, dtype=np.int64)
-    reserve = dict.fromkeys(names, 0)
-    if problem.reserve_mg is not None:
-        for name, mg in zip(problem.reserve_mg["pool"], problem.reserve_mg["mg"], strict=True):
-            reserve[name] += int(mg)
+    reserve = problem.reserve_by_pool.tolist()
     national = problem.tier.stock_reach == "national"
     pool_of_class = np.where(cell >= 0, of_panel[panel], NONE)
     order = np.argsort(pool_of_class, kind="stable")
@@ -347,5 +332,5 @@ def _pools(problem: Problem, panel: Ints, cell: Ints) -> tuple[Pool, ...]:
     for number, name in enumerate(names):
         members = np.flatnonzero(of_panel == number)
         locations = np.append(members, n_panels) if national else members
-        pools.append(Pool(name, locations, members, order[ends[number] : ends[number + 1]], reserve[name]))
+        pools.append(Pool(name, locations, members, order[ends[number] : ends[number + 1]], reserve[number]))
     return tuple(pools)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from allocation.optimise.coded import Coded, Table
 from allocation.optimise.lever_program import lever_values, mix_table
 from allocation.optimise.matching import match
 from allocation.optimise.network import Ints, Network
@@ -27,9 +28,11 @@ class StageValue:
     value: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Plan:
     """An optimal allocation in whole milligrams.
+
+    Its tables are frames, made when they are read; :func:`~allocation.optimise.coded.coded` gives them as numbers.
 
     Attributes
     ----------
@@ -59,10 +62,10 @@ class Plan:
         the tier, or a policy, leaves no order of levers.
     """
 
-    given: pd.DataFrame
-    flows: pd.DataFrame
-    reserve: pd.DataFrame
-    cells: pd.DataFrame
+    given: Table = Table()
+    flows: Table = Table()
+    reserve: Table = Table()
+    cells: Table = Table()
     objectives: tuple[StageValue, ...]
     switched_mg: int
     moved_mg: int
@@ -98,10 +101,9 @@ def make_plan(
     mg = np.concatenate([part.mg for part in supplies])
     key, at = np.unique(net.class_id[classes] * net.stock_mg.shape[1] + product, return_inverse=True)
     total = np.bincount(at.reshape(-1), weights=mg, minlength=len(key)).astype(np.int64)
-    codes = np.array(net.product_codes, dtype=object)
-    given = pd.DataFrame(
-        {"class_id": key // net.stock_mg.shape[1], "product": codes[key % net.stock_mg.shape[1]], "mg": total}
-    )
+    at_class, at_product = np.divmod(key, net.stock_mg.shape[1])
+    products = {"product": net.product_codes}
+    panels = {"panel": net.problem.panels}
     use = np.zeros((net.n_panels, net.stock_mg.shape[1]), dtype=np.int64)
     standing = np.repeat([part.flows is not None for part in supplies], [len(part.mg) for part in supplies])
     np.add.at(use, (net.panel[classes[~standing]], product[~standing]), mg[~standing])
@@ -111,34 +113,25 @@ def make_plan(
     other_route = (choice >= 0) & (net.own[classes] != product)
     other_route[other_route] = ~net.by_route[net.choice_route[choice[other_route]], product[other_route]]
     rerouted_mg = int(mg[other_route].sum())
-    reserve = [
-        (pool.name, codes[place], int(part.reserve_mg[place]))
-        for pool, part in zip(net.pools, supplies, strict=True)
-        for place in np.flatnonzero(part.reserve_mg).tolist()
-    ]
+    reserve = np.array([part.reserve_mg for part in supplies], dtype=np.int64).reshape(len(supplies), -1)
+    holding, of_product = np.nonzero(reserve)
+    cells = {
+        "stage": net.cell_stage,
+        "panel": net.cell_panel,
+        "due_mg": net.cell_due_mg,
+        "planned_mg": cell_mg,
+    }
     levers = mix_table(net, np.bincount(classes, weights=mg, minlength=len(net.due_mg)).astype(np.int64))
-    panel_codes = np.array(net.problem.panels, dtype=object)
-    held = sum(int(part.reserve_mg.sum()) for part in supplies)
     return Plan(
-        given=given,
-        flows=flows,
-        reserve=pd.DataFrame(
-            {
-                "pool": np.array([line[0] for line in reserve], dtype=object),
-                "product": np.array([line[1] for line in reserve], dtype=object),
-                "mg": np.array([line[2] for line in reserve], dtype=np.int64),
-            }
+        given=Coded({"class_id": at_class, "product": at_product, "mg": total}, products),
+        flows=Coded(flows, {"from_location": (*net.problem.panels, NATIONAL), **panels, **products}),
+        reserve=Coded(
+            {"pool": holding, "product": of_product, "mg": reserve[holding, of_product]},
+            {"pool": tuple(pool.name for pool in net.pools), **products},
         ),
-        cells=pd.DataFrame(
-            {
-                "stage": net.cell_stage,
-                "panel": panel_codes[net.cell_panel],
-                "due_mg": net.cell_due_mg,
-                "planned_mg": cell_mg,
-            }
-        ),
+        cells=Coded(cells, panels),
         objectives=(
-            *_objectives(net, results, held),
+            *_objectives(net, results, int(reserve.sum())),
             *(StageValue(*value) for value in ([] if levers is None else lever_values(net, levers))),
             StageValue("given as another product, g", switched_mg / MG_PER_G),
             StageValue("given from another place, g", moved_mg / MG_PER_G),
@@ -170,7 +163,7 @@ def _objectives(net: Network, results: Sequence[Sequence[StageResult]], held: in
     return values
 
 
-def _flows(net: Network, use: Ints, settled: Sequence[tuple[int, int, int, int]] = ()) -> tuple[pd.DataFrame, int]:
+def _flows(net: Network, use: Ints, settled: Sequence[tuple[int, int, int, int]] = ()) -> tuple[dict[str, Ints], int]:
     """Where what each panel uses comes from, and how much of it is moved; ``settled`` are flows that stand already.
 
     Own stock first; then stock that no panel holds, then panels of the same region, then others, each in order.
@@ -195,10 +188,7 @@ def _flows(net: Network, use: Ints, settled: Sequence[tuple[int, int, int, int]]
         moved += int(mg.sum())
     source, to, code, mg = np.concatenate(parts, axis=1)
     order = np.lexsort((source, code, to))
-    source, to, code, mg = source[order], to[order], code[order], mg[order]
-    places = np.array([*net.problem.panels, NATIONAL], dtype=object)
-    names = np.array(net.product_codes, dtype=object)
-    return pd.DataFrame({"from_location": places[source], "panel": places[to], "product": names[code], "mg": mg}), moved
+    return {"from_location": source[order], "panel": to[order], "product": code[order], "mg": mg[order]}, moved
 
 
 def _rings(net: Network) -> Iterator[tuple[Ints, Ints]]:

@@ -9,12 +9,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from allocation.errors import Fault, InputError
+from allocation.optimise.coded import BLANK, Coded, Codes, OptionalTable, Table, coded, held
 from allocation.optimise.levers import STRETCH_COLUMN
 from allocation.optimise.side_limits import SideLimits
 from allocation.rules import NATIONAL, PanelSet, ProductSet
 from allocation.rules.supply import Tier
 
 __all__ = ["CLASS_COLUMNS", "CLASS_KEYS", "Problem", "build_problem", "class_keys", "is_funded"]
+
+Ints = npt.NDArray[np.int64]
 
 CLASS_KEYS = ("panel", "grade", "emergency", "route", "product", "locked", "fences")
 """What tells one demand class from another."""
@@ -29,9 +32,12 @@ _HIGHEST_GRADE = 4
 _MOST_MG = 2**50
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Problem:
     """One allocation to be made.
+
+    Demand, stock and reserve may be given as frames or as :class:`~allocation.optimise.coded.Coded`; they are read as
+    frames.
 
     Attributes
     ----------
@@ -65,39 +71,65 @@ class Problem:
     panels: tuple[str, ...]
     region_of: tuple[str, ...]
     products: ProductSet
-    classes: pd.DataFrame
-    stock: pd.DataFrame
-    reserve_mg: pd.DataFrame | None = None
+    classes: Table = Table()
+    stock: Table = Table()
+    reserve_mg: OptionalTable = OptionalTable()
     limits: SideLimits | None = None
 
     def __post_init__(self) -> None:
-        products = self.products.by_code
-        places = (*self.panels, NATIONAL)
+        classes, stock = held(self, "classes"), held(self, "stock")
         faults = [
-            *_missing_columns("demand classes", self.classes, CLASS_COLUMNS),
-            *_missing_columns("stock", self.stock, STOCK_COLUMNS),
+            *_missing_columns("demand classes", classes, CLASS_COLUMNS),
+            *_missing_columns("stock", stock, STOCK_COLUMNS),
         ]
         if self.limits is not None:
-            faults += _missing_columns("demand classes", self.classes, ("fences", "courses"))
+            faults += _missing_columns("demand classes", classes, ("fences", "courses"))
         if faults:
             raise InputError(faults)
-        faults += _unknown("demand classes", self.classes, "panel", self.panels)
-        faults += _unknown("demand classes", self.classes, "route", ROUTES)
-        faults += _unknown("demand classes", self.classes, "product", ("", *products))
-        faults += _unknown("stock", self.stock, "location", places)
-        faults += _unknown("stock", self.stock, "product", tuple(products))
-        faults += _not_amounts("demand classes", self.classes, "due_mg")
-        faults += _not_amounts("stock", self.stock, "mg")
-        grades = self.classes["grade"]
-        if not grades.between(0, _HIGHEST_GRADE).all():
+        for name, known in self._class_codes.items():
+            faults += _unknown("demand classes", classes, name, known, blank=name == "product")
+        for name, known in self._stock_codes.items():
+            faults += _unknown("stock", stock, name, known)
+        faults += _not_amounts("demand classes", classes, "due_mg")
+        faults += _not_amounts("stock", stock, "mg")
+        grades = classes["grade"]
+        if not ((grades >= 0) & (grades <= _HIGHEST_GRADE)).all():
             faults.append(Fault("demand classes", "grades from 0 (ungraded) to 4", column="grade"))
-        if self.classes["class_id"].duplicated().any():
+        if len(pd.unique(classes["class_id"])) < len(classes["class_id"]):
             faults.append(Fault("demand classes", "each class once", column="class_id"))
-        if self.reserve_mg is not None:
-            faults += _not_amounts("reserve", self.reserve_mg, "mg")
-            faults += _unknown("reserve", self.reserve_mg, "pool", self.pools)
+        reserve = held(self, "reserve_mg")
+        if reserve is not None:
+            faults += _not_amounts("reserve", reserve, "mg")
+            faults += _unknown("reserve", reserve, "pool", self.pools)
         if faults:
             raise InputError(faults)
+
+    @property
+    def _class_codes(self) -> Codes:
+        return {"panel": self.panels, "route": ROUTES, "product": tuple(self.products.by_code)}
+
+    @property
+    def _stock_codes(self) -> Codes:
+        return {"location": (*self.panels, NATIONAL), "product": tuple(self.products.by_code)}
+
+    @property
+    def coded_classes(self) -> Coded:
+        """The demand classes, their codes as places among the panels, :data:`ROUTES` and the products."""
+        return coded(self, "classes", self._class_codes)
+
+    @property
+    def coded_stock(self) -> Coded:
+        """The stock, its codes as places among the panels with ``NATIONAL`` last, and the products."""
+        return coded(self, "stock", self._stock_codes)
+
+    @property
+    def reserve_by_pool(self) -> Ints:
+        """Milligrams of reserve that each pool is to hold, shape (pools,)."""
+        total = np.zeros(len(self.pools), dtype=np.int64)
+        if held(self, "reserve_mg") is not None:
+            reserve = coded(self, "reserve_mg", {"pool": self.pools})
+            np.add.at(total, reserve["pool"], reserve["mg"].astype(np.int64))
+        return total
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -109,20 +141,28 @@ class Problem:
         return (NATIONAL,)
 
 
-def _missing_columns(source: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> list[Fault]:
-    return [Fault(source, "this column", column=name) for name in columns if name not in frame.columns]
+def _missing_columns(source: str, table: pd.DataFrame | Coded, columns: tuple[str, ...]) -> list[Fault]:
+    return [Fault(source, "this column", column=name) for name in columns if name not in table.columns]
 
 
-def _unknown(source: str, frame: pd.DataFrame, column: str, known: tuple[str, ...]) -> list[Fault]:
-    found = set(frame[column].unique()) - set(known)
+def _unknown(
+    source: str, table: pd.DataFrame | Coded, column: str, known: tuple[str, ...], *, blank: bool = False
+) -> list[Fault]:
+    if isinstance(table, Coded) and table.codes.get(column) == known:
+        at = table[column]
+        outside = (at < (BLANK if blank else 0)) | (at >= len(known))
+        found = set(at[outside].tolist())
+    else:
+        values = (table.frame if isinstance(table, Coded) else table)[column]
+        found = set(values.unique()) - {*known, *([""] if blank else [])}
     return [Fault(source, "a known code", column=column, value=str(value)) for value in sorted(map(str, found))]
 
 
-def _not_amounts(source: str, frame: pd.DataFrame, column: str) -> list[Fault]:
-    values = frame[column]
+def _not_amounts(source: str, table: pd.DataFrame | Coded, column: str) -> list[Fault]:
+    values = table[column]
     if not pd.api.types.is_integer_dtype(values.dtype) and len(values):
         return [Fault(source, "whole milligrams", column=column, value=str(values.dtype))]
-    if len(values) and (values.isna().any() or int(values.min()) < 0 or float(values.sum()) > _MOST_MG):
+    if len(values) and (pd.isna(values).any() or int(values.min()) < 0 or float(values.sum()) > _MOST_MG):
         return [Fault(source, "milligrams of 0 or more, none missing", column=column)]
     return []
 

@@ -38,8 +38,15 @@ _HIGHS_OPTIONS: dict[str, object] = {
     # Primal: only costs change from one solve to the next, and the last optimum stays feasible.
     "simplex_strategy": 4,
 }
-# For a program solved once or twice: dual, and no presolve, which costs more than it saves here.
-_ONCE: dict[str, object] = {"simplex_strategy": 1, "presolve": "off"}
+# For a program solved once or twice: dual, and no presolve, which costs more than it saves here. The tie-break already
+# tells costs apart, so shaking them more only makes steps that are taken back; and steps are cheap, so they are priced
+# in the cheap way (Devex).
+_ONCE: dict[str, object] = {
+    "simplex_strategy": 1,
+    "presolve": "off",
+    "dual_simplex_cost_perturbation_multiplier": 0.0,
+    "simplex_dual_edge_weight_strategy": 1,
+}
 _MAGNIFY = 100.0
 _CBC_DIGITS = 1e-7
 _CBC_FLOOR = 1e-6
@@ -175,20 +182,20 @@ class _Arrays(_Highs):
 
     def __init__(self, program: LinearProgram) -> None:
         highspy = _highspy()
-        self._columns = np.arange(len(program.high), dtype=np.int32)
-        self._costs = np.zeros(len(program.high))
-        lp = highspy.HighsLp()
-        rows = program.matrix()
-        lp.num_col_, lp.num_row_ = len(program.high), len(rows.lengths)
-        lp.col_cost_, lp.col_lower_, lp.col_upper_ = self._costs, np.array(program.low), np.array(program.high)
-        lp.row_lower_, lp.row_upper_ = rows.low, rows.high
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        lp.a_matrix_.start_ = np.append(0, np.cumsum(rows.lengths)).astype(np.int32)
-        lp.a_matrix_.index_, lp.a_matrix_.value_ = rows.columns.astype(np.int32), rows.values
+        low, high, rows = np.array(program.low), np.array(program.high), program.matrix()
+        self._columns = np.arange(len(high), dtype=np.int32)
+        self._costs = np.zeros(len(high))
         self._model = highspy.Highs()
         for name, value in {"output_flag": False, "threads": 1, **_HIGHS_OPTIONS, **_ONCE}.items():
             self._model.setOptionValue(name, value)
-        self._model.passModel(lp)
+        # Arrays are taken as they are here; a HighsLp would take them number by number.
+        self._model.passModel(
+            *(len(high), len(rows.lengths), len(rows.columns)),
+            *(int(highspy.MatrixFormat.kRowwise), int(highspy.ObjSense.kMinimize), 0.0),
+            *(self._costs, low, high, rows.low, rows.high),
+            *(np.append(0, np.cumsum(rows.lengths)).astype(np.int32), rows.columns.astype(np.int32), rows.values),
+            np.zeros(len(high), dtype=np.int32),
+        )
         self._optimal = highspy.HighsModelStatus.kOptimal
 
 

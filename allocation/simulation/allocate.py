@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from allocation.errors import VerificationError
+from allocation.optimise.coded import Coded, coded
+from allocation.optimise.plan import Plan
 from allocation.optimise.problem import Problem
 from allocation.rules import NATIONAL
 from allocation.rules.supply import Tier
@@ -18,6 +19,9 @@ from allocation.simulation.serve import Issue, Queue, serve_plan, stage_of
 from allocation.simulation.world import World
 
 __all__ = ["Allocation", "Waiting", "Watch", "allocate_week"]
+
+# From 0, ungraded, to 4.
+_GRADES = 5
 
 Watch = Callable[[int, WeekPlan], None]
 """Told the day and the plan of each week that needed the program."""
@@ -153,16 +157,18 @@ def _plainly(world: World, people: People, waiting: Waiting, usable_mg: Ints) ->
     fed[tied] = spare[panel[tied], own[tied]] >= 0
     free = np.flatnonzero(~tied)
     if free.size:
-        route = people.route[waiting.person[free]]
+        route, left, usual_mg = people.route[waiting.person[free]], spare.tolist(), world.usual_mg.tolist()
+        takes = [np.flatnonzero(gives).tolist() for gives in world.gives]
         for one, where, which, owed in zip(
             free.tolist(), panel[free].tolist(), route.tolist(), waiting.owed_mg[free].tolist(), strict=True
         ):
-            fits = world.gives[which] & (spare[where] >= owed)
-            best = int(np.where(fits, (spare[where] - owed) / world.usual_mg[where], -1.0).argmax())
-            fed[one] = fits[best]
-            if fed[one]:
+            here, usual = left[where], usual_mg[where]
+            fits = [product for product in takes[which] if here[product] >= owed]
+            fed[one] = bool(fits)
+            if fits:
+                best = max(fits, key=lambda product: (here[product] - owed) / usual[product])
                 chosen[one] = best
-                spare[where, best] -= owed
+                here[best] -= owed
     return chosen, fed
 
 
@@ -190,10 +196,10 @@ def _moved(people: People, issue: Issue, *, own: Bools, panel: Ints, product: In
     from_own = np.zeros((int(people.panel.max(initial=0)) + 1, int(product.max(initial=0)) + 1), dtype=np.int64)
     np.add.at(from_own, (panel[own], product[own]), mg[own])
     to = people.panel[issue.person]
-    order = np.lexsort((issue.person, -people.grade[issue.person], issue.product, to))
-    amount = issue.mg[order]
+    cell = to * from_own.shape[1] + issue.product
+    order = np.lexsort((issue.person, cell * _GRADES - people.grade[issue.person]))
+    amount, cell = issue.mg[order], cell[order]
     running = np.cumsum(amount)
-    cell = to[order] * from_own.shape[1] + issue.product[order]
     first = np.flatnonzero(np.r_[True, cell[1:] != cell[:-1]]) if cell.size else np.empty(0, dtype=np.int64)
     before = np.repeat(running[first] - amount[first], np.diff(np.r_[first, len(cell)]))
     beyond = running - before - from_own[to[order], issue.product[order]]
@@ -202,11 +208,9 @@ def _moved(people: People, issue: Issue, *, own: Bools, panel: Ints, product: In
     return moved
 
 
-def _reserve(names: tuple[str, ...], held_mg: Ints, short: Bools) -> pd.DataFrame | None:
+def _reserve(names: tuple[str, ...], held_mg: Ints, short: Bools) -> Coded | None:
     kept = np.flatnonzero(short & (held_mg > 0))
-    if not kept.size:
-        return None
-    return pd.DataFrame({"pool": [names[index] for index in kept], "mg": held_mg[kept]})
+    return Coded({"pool": kept, "mg": held_mg[kept]}, {"pool": names}) if kept.size else None
 
 
 def _by_program(
@@ -216,13 +220,12 @@ def _by_program(
     *,
     tier: Tier,
     usable_mg: Ints,
-    reserve: pd.DataFrame | None,
+    reserve: Coded | None,
     day: int,
     watch: Watch | None,
 ) -> tuple[Issue, Draws]:
     who = people.take(waiting.person)
-    codes = _class_codes(who, waiting.grade, len(world.places.products))
-    _, first, group = np.unique(codes, return_index=True, return_inverse=True)
+    first, group = _numbered(_class_codes(who, waiting.grade, len(world.places.products)))
     problem = Problem(
         tier=tier,
         panels=world.places.panels,
@@ -232,7 +235,6 @@ def _by_program(
         stock=_stock(world, usable_mg),
         reserve_mg=reserve,
     )
-    group = group.astype(np.int64)
     week = plan_week(world, problem, who, group=group, owed_mg=waiting.owed_mg, due_day=waiting.due_day, day=day)
     if watch is not None:
         watch(day, week)
@@ -241,10 +243,9 @@ def _by_program(
     before = np.zeros(len(group), dtype=np.int64) if week.priority is None else week.priority
     keeps_order = world.policy.policy.keeps_tier_order
     shape = (len(first), len(world.places.products))
+    lines = coded(plan, "given", {"product": world.places.products})
     given = np.zeros(shape, dtype=np.int64)
-    np.add.at(
-        given, (plan.given["class_id"].to_numpy(), _index(world, plan.given["product"])), plan.given["mg"].to_numpy()
-    )
+    np.add.at(given, (lines["class_id"], lines["product"]), lines["mg"])
     order = np.lexsort((waiting.lottery, waiting.due_day, ~who.acute, before))
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
@@ -262,65 +263,67 @@ def _by_program(
     issue = serve_plan(queue, given, smallest_share=tier.smallest_reduced_share, vial_mg=vial_mg, panels=panels)
     issued = np.zeros((panels, shape[1]), dtype=np.int64)
     np.add.at(issued, (who.panel[issue.person], issue.product), issue.mg)
-    draws = _draws(world, plan.flows, issued)
+    draws = _draws(world, plan, issued)
     return Issue(waiting.person[issue.person], issue.product, issue.mg), draws
 
 
 def _class_codes(who: People, grade: Ints, products: int) -> Ints:
-    code = who.panel * 5 + grade
+    code = who.panel * _GRADES + grade
     code = (code * len(ROUTES) + who.route) * (products + 1) + who.product + 1
     return (code * 2 + who.emergency) * 2 + who.locked
 
 
-def _classes(world: World, who: People, waiting: Waiting, first: Ints, group: Ints) -> pd.DataFrame:
+def _numbered(codes: Ints) -> tuple[Ints, Ints]:
+    """First place of each code, lowest code first, and the number of each place's code among them.
+
+    As :func:`numpy.unique` finds them, but without sorting: codes are small.
+    """
+    place = np.full(int(codes.max(initial=-1)) + 1, -1, dtype=np.int64)
+    place[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+    there = place >= 0
+    return place[there], (np.cumsum(there) - 1)[codes]
+
+
+def _classes(world: World, who: People, waiting: Waiting, first: Ints, group: Ints) -> Coded:
     one = who.take(first)
     due_mg = np.zeros(len(first), dtype=np.int64)
     np.add.at(due_mg, group, waiting.owed_mg)
-    products = np.array([*world.places.products, ""], dtype=object)
-    return pd.DataFrame(
+    return Coded(
         {
             "class_id": np.arange(len(first), dtype=np.int64),
-            "panel": np.array(world.places.panels, dtype=object)[one.panel],
+            "panel": one.panel,
             "grade": waiting.grade[first],
             "emergency": one.emergency,
-            "route": np.array(ROUTES, dtype=object)[one.route],
-            "product": products[one.product],
+            "route": one.route,
+            "product": one.product,
             "locked": one.locked,
             "patients": np.bincount(group, minlength=len(first)).astype(np.int64),
             "due_mg": due_mg,
-        }
+        },
+        {"panel": world.places.panels, "route": ROUTES, "product": world.places.products},
     )
 
 
-def _stock(world: World, usable_mg: Ints) -> pd.DataFrame:
+def _stock(world: World, usable_mg: Ints) -> Coded:
     place, product = np.nonzero(usable_mg)
-    return pd.DataFrame(
-        {
-            "location": np.array([*world.places.panels, NATIONAL], dtype=object)[place],
-            "product": np.array(world.places.products, dtype=object)[product],
-            "mg": usable_mg[place, product],
-        }
+    return Coded(
+        {"location": place, "product": product, "mg": usable_mg[place, product]},
+        {"location": (*world.places.panels, NATIONAL), "product": world.places.products},
     )
 
 
-def _index(world: World, codes: pd.Series) -> Ints:
-    return pd.Index(world.places.products).get_indexer(pd.Index(codes)).astype(np.int64)
-
-
-def _draws(world: World, flows: pd.DataFrame, issued: Ints) -> Draws:
+def _draws(world: World, plan: Plan, issued: Ints) -> Draws:
     """Where the grams issued come from: each panel's own stock first, then the others of the plan in their order."""
-    panels = len(world.places.panels)
-    places = pd.Index([*world.places.panels, NATIONAL])
-    flow = np.zeros((panels + 1, *issued.shape), dtype=np.int64)
-    source = places.get_indexer(pd.Index(flows["from_location"]))
-    target = places.get_indexer(pd.Index(flows["panel"]))
-    np.add.at(flow, (source, target, _index(world, flows["product"])), flows["mg"].to_numpy())
+    panels, products = world.places.panels, world.places.products
+    lines = coded(plan, "flows", {"from_location": (*panels, NATIONAL), "panel": panels, "product": products})
+    flow = np.zeros((len(panels) + 1, *issued.shape), dtype=np.int64)
+    np.add.at(flow, (lines["from_location"], lines["panel"], lines["product"]), lines["mg"])
     left = issued.copy()
     drawn = np.zeros_like(flow)
-    own = np.arange(panels)
+    own = np.arange(len(panels))
     drawn[own, own] = np.minimum(flow[own, own], left)
     left -= drawn[own, own]
-    for place in range(panels + 1):
+    for place in range(len(panels) + 1):
         more = np.minimum(flow[place] - drawn[place], left)
         drawn[place] += more
         left -= more

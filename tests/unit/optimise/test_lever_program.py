@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from allocation.optimise.lever_program import mix_table
@@ -97,7 +96,10 @@ def test_the_order_says_the_mix(small, order, octagam, privigen):
 
 def test_one_class_by_itself():
     tier = load_tiers().of(3).model_copy(update={"lever_order": ORDER})
-    frame = pd.DataFrame({"grade": [3, 4], "due_mg": [100_000, 10_000], "stretch_mg": [40_000, 0]})
+    frame = {
+        name: np.array(values)
+        for name, values in {"grade": [3, 4], "due_mg": [100_000, 10_000], "stretch_mg": [40_000, 0]}.items()
+    }
     levers = class_levers(tier, frame)
     assert levers.mix(0, 0) == Mix(stretched_mg=40_000, deferred_mg=60_000)
     # Half of each course that cannot be stretched; then more of them; then those who could have been stretched.
@@ -108,7 +110,7 @@ def test_one_class_by_itself():
     # Grade 4 has no levers: what it goes short is put off, though it may not be.
     assert levers.mix(1, 4_000) == Mix(full_mg=4_000, deferred_mg=6_000)
     assert class_levers(load_tiers().of(3), frame) is None
-    assert class_levers(tier, frame.assign(stage=0)) is None
+    assert class_levers(tier, {**frame, "stage": np.zeros(2, dtype=np.int64)}) is None
 
 
 LIMITS, BEST, ORDERED = (
