@@ -46,6 +46,14 @@ _EXPECTED = {
 }
 """What would have been right, by the kind of a fault that a data model finds."""
 
+_FORMS = {
+    r"^[a-z][a-z0-9_]*$": "a code of small letters, digits and _, such as octagam_10",
+    r"^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?$": "a code, or a code/situation, of small letters, digits and _",
+    r"^[A-Z][A-Z0-9_-]*$": "the code of a place, of capital letters, digits, _ and -, such as SRIAP01",
+    r"^[A-Z]{1,4}[0-9]{2,3}$": "capital letters and then digits, such as SRC01",
+}
+"""The patterns of our models in words."""
+
 
 def expected_by(found: Mapping[str, Any]) -> str:
     """What a data model expected, in our words: its own are made for programmers.
@@ -58,8 +66,11 @@ def expected_by(found: Mapping[str, Any]) -> str:
     words = _EXPECTED.get(found["type"])
     if words is None:
         return str(found["msg"]).removeprefix("Value error, ")
+    told = found.get("ctx", {})
+    if told.get("pattern") in _FORMS:
+        return _FORMS[told["pattern"]]
     return words.format(
-        **{name: f"{value:g}" if isinstance(value, float) else value for name, value in found.get("ctx", {}).items()}
+        **{name: f"{value:,.15g}" if isinstance(value, float) else value for name, value in told.items()}
     )
 
 

@@ -21,7 +21,7 @@ from allocation.cli.options import (
     as_date,
     keep_inputs,
 )
-from allocation.cli.shown import end_run, say, shown
+from allocation.cli.shown import end_run, say, say_notices, shown
 
 __all__ = ["add_to"]
 
@@ -106,4 +106,12 @@ def allocate(
     )
     for line in result.headlines:
         say(line)
-    end_run(result.faults, result.rows_set_aside, out=out, cohort_rejects=result.read.rejects, rejects=rejects)
+    say_notices(result.notices)
+    end_run(
+        result.faults,
+        result.rows_set_aside,
+        limits=result.limits_set_aside,
+        out=out,
+        cohort_rejects=result.read.rejects,
+        rejects=rejects,
+    )

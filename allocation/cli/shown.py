@@ -15,11 +15,14 @@ from allocation.errors import Fault, InputError, SolverError, VerificationError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BAD_INPUT", "DEFECT", "STOPPED", "end_run", "say", "say_faults", "say_set_aside", "shown"]
+__all__ = ["BAD_INPUT", "DEFECT", "STOPPED", "end_run", "say", "say_faults", "say_notices", "say_set_aside", "shown"]
 
 BAD_INPUT = 2
 DEFECT = 1
 STOPPED = 130
+
+# A file of another day, or in another unit, is wrong in every row alike: more lines would say nothing new.
+_SAID_OF_A_KIND = 20
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -32,24 +35,63 @@ def say(text: str) -> None:
 
 
 def say_faults(faults: Iterable[Fault]) -> None:
-    """One line a fault, on stderr."""
+    """One line a fault, on stderr; of many alike the first few, and how many more there are and where."""
+    alike: dict[tuple[str, str, str], list[Fault]] = {}
     for fault in faults:
-        say(f"igalloc: {fault}")
+        alike.setdefault((fault.source, fault.column, fault.expected), []).append(fault)
+        if len(alike[fault.source, fault.column, fault.expected]) <= _SAID_OF_A_KIND:
+            say(f"igalloc: {fault}")
+    for (source, column, expected), found in alike.items():
+        more = found[_SAID_OF_A_KIND:]
+        rows = [fault.row for fault in more if fault.row is not None]
+        where = f", {'row' if len(rows) == 1 else 'rows'} {_first_to_last(rows)}" if rows else ""
+        about = ", ".join(part for part in (source, column) if part)
+        if more:
+            say(f"igalloc: {about}: {len(more):,} more like that{where}: expected {expected}.")
 
 
-def say_set_aside(faults: Sequence[Fault], rows: int, place: Path | None, *, expected: bool = False) -> None:
-    """Tell what was set aside and where it is, and end with exit code 2 unless the user named a place for it."""
+def _first_to_last(rows: Sequence[int]) -> str:
+    return f"{min(rows)} to {max(rows)}" if len(rows) > 1 else str(rows[0])
+
+
+def say_notices(notices: Sequence[str]) -> None:
+    """One line for each thing to know that is no fault, on stderr."""
+    for text in notices:
+        say(f"igalloc: note: {text}")
+
+
+def say_set_aside(
+    faults: Sequence[Fault], rows: int, place: Path | None, *, limits: int = 0, expected: bool = False
+) -> None:
+    """Tell what was set aside and where it is, and end with exit code 2 unless the user named a place for it.
+
+    Parameters
+    ----------
+    limits
+        Side limits that were left out or cut.
+    """
     if not faults:
         return
     say_faults(faults)
-    where = f" with their reasons in {place}" if place is not None else ""
-    say(f"{rows} rows were set aside{where}; the good rows went on.")
+    where = "" if place is None else f" with {'its' if rows == 1 else 'their'} reasons in {place}"
+    if rows:
+        number = "1 row was" if rows == 1 else f"{rows} rows were"
+        say(f"{number} set aside{where}; the good rows went on.")
+    if limits:
+        number = "1 limit was" if limits == 1 else f"{limits} limits were"
+        say(f"{number} left out or cut, as limits_rejects.csv tells; the others hold.")
     if not expected:
         raise typer.Exit(BAD_INPUT)
 
 
 def end_run(
-    faults: Sequence[Fault], rows: int, *, out: Path, cohort_rejects: pd.DataFrame, rejects: Path | None
+    faults: Sequence[Fault],
+    rows: int,
+    *,
+    out: Path,
+    cohort_rejects: pd.DataFrame,
+    rejects: Path | None,
+    limits: int = 0,
 ) -> None:
     """Tell where a run is and what it set aside; copy the cohort's rejects to where the user asked for them."""
     say(f"Written to {out}; igalloc report {out} makes a page of it.")
@@ -57,7 +99,7 @@ def end_run(
         from allocation.cohort.write import write_rejects
 
         write_rejects(cohort_rejects, rejects)
-    say_set_aside(faults, rows, rejects or out, expected=rejects is not None)
+    say_set_aside(faults, rows, rejects or out, limits=limits, expected=rejects is not None)
 
 
 def shown(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]:

@@ -9,7 +9,7 @@ import pandas as pd
 from allocation.cohort.check import LoadedCohort, check_rows
 from allocation.errors import InputError
 from allocation.rules import PanelSet, ProductSet, Rulebook
-from allocation.tables import read_rows
+from allocation.tables import of_sheet, read_rows
 from allocation.tables.text import encode_series
 
 __all__ = ["LoadedCohort", "check_cohort", "load_cohort"]
@@ -36,15 +36,16 @@ def load_cohort(
         under ``strict``, has any fault.
     """
     table = read_rows(path)
-    loaded = check_rows(
-        table.columns,
-        str(path),
-        rows=table.rows,
-        rulebook=rulebook,
-        panels=panels,
-        products=products,
-        read_faults=table.faults,
-    )
+    with of_sheet(table.sheets):
+        loaded = check_rows(
+            table.columns,
+            str(path),
+            rows=table.rows,
+            rulebook=rulebook,
+            panels=panels,
+            products=products,
+            read_faults=table.faults,
+        )
     if strict and loaded.faults:
         raise InputError(loaded.faults)
     return loaded

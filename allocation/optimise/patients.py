@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from allocation.optimise.expiry import dealt_by_due_day
 from allocation.optimise.levers import STRETCH_COLUMN
 from allocation.optimise.mix import Patient
 from allocation.optimise.network import NONE, Floats, Ints, Network, index_problem
@@ -135,11 +136,12 @@ def serve_patients(
     listed, order = _listed(net, rows, patients, np.flatnonzero(due), lottery)
     by_row = {patient.row: patient for patient in patients}
     issues = [(ids[row], *line) for row in order if row in by_row for line in _vials(net, by_row[row].drawn)]
+    given, left = dealt_by_due_day(rows, _vial_frame(issues, "patient_id"), _vial_frame(_vials(net, shelf.left())))
     return PatientResult(
         patients=listed,
-        issues=_vial_frame(issues, "patient_id"),
+        issues=given,
         held=_vial_frame([(name, *line) for name, drawn in service.held for line in _vials(net, drawn)], "pool"),
-        left=_vial_frame(_vials(net, shelf.left())),
+        left=left,
         rounding=tuple(rounding),
         nothing_due=int((~due).sum()),
     )

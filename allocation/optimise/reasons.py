@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 _NATIONAL_WORDS = "stock that no panel holds"
+# So many products are named; of more the own one and the number of the others.
+_NAMED = 3
 
 
 def _rank(tier: Tier, grade: int) -> str:
@@ -90,7 +92,8 @@ def short_reason(offers: Offers, c: int, *, grade: int, due_mg: int, given_mg: i
     share = tier.smallest_share(max(grade, 1))
     left_mg = offers.left_mg(c)
     where = _reach_words(offers, c)
-    what = _product_words(net, c)
+    what = _all_words(offers, c)
+    left = f"{in_grams(left_mg)} g of {what} left {where}"
     limited = offers.switch_left_mg[int(net.panel[c])] < due_mg - given_mg
     bound, change = offers.bound_by(c, due_mg - given_mg)
     if given_mg:
@@ -100,19 +103,20 @@ def short_reason(offers: Offers, c: int, *, grade: int, due_mg: int, given_mg: i
     else:
         head = f"{_rank(tier, grade)}: waits for the next allocation"
     if not left_mg:
-        cause = f"no {what} is left {where}"
+        cause = _nothing_left(offers, c)
     elif bound:
         cause = f"{bound}; {change} would have helped"
     elif limited and int(net.own[c]) != NONE and int(net.choice[c]) != NONE:
-        cause = f"the recorded product is short and the panel has used up what it may switch ({_quota(net, c)})"
+        own = net.product_codes[int(net.own[c])]
+        cause = f"{own} is short {where} and the panel has used up what it may switch ({_quota(net, c)})"
     elif grade not in tier.reduce_grades and not given_mg:
-        cause = f"what is left {where} makes no whole course"
+        cause = f"the {left} make no whole course"
     elif given_mg and tier.reduces_first and max(grade, 1) in tier.reduce_grades:
-        cause = f"stock is short {where}, and courses are reduced before any is put off"
+        cause = f"stock of {what} is short {where}, and courses are reduced before any is put off"
     elif given_mg:
-        cause = f"no vial left {where} fits what is missing"
+        cause = f"no vial of the {left} fits what is missing"
     else:
-        cause = f"what is left {where} does not make {share:.0%} of the course, the least that may be given"
+        cause = f"the {left} do not make {share:.0%} of the course, the least that may be given"
     reserve = ", the emergency reserve being kept" if held and not given_mg else ""
     order = "; who waits longest goes first, then the lottery" if not given_mg else ""
     return f"{head}: {cause}{reserve}{order}."
@@ -125,7 +129,7 @@ def would_help(offers: Offers, c: int, *, missing_mg: int) -> str:
     if change:
         return f"{change[0].upper()}{change[1:]}."
     left_mg, where = offers.left_mg(c), _reach_words(offers, c)
-    what = net.product_codes[int(net.own[c])] if int(net.choice[c]) == NONE else "a product that may be given"
+    what = _product_words(offers, c)
     room_mg = offers.switch_left_mg[int(net.panel[c])]
     if left_mg and room_mg < missing_mg and int(net.own[c]) != NONE and int(net.choice[c]) != NONE:
         own = net.product_codes[int(net.own[c])]
@@ -147,11 +151,42 @@ def _quota(net: Network, c: int) -> str:
     return f"{share:.0%}"
 
 
-def _product_words(net: Network, c: int) -> str:
-    own, choice = int(net.own[c]), int(net.choice[c])
-    if choice == NONE:
-        return net.product_codes[own]
-    return "product that may be given"
+def _product_words(offers: Offers, c: int, *, joined: str = "or", others: str = "one of the") -> str:
+    """What a class may be given: by name while they are few, else its own product and how many others."""
+    codes = [offers.net.product_codes[product] for product in offers.products(c)]
+    if len(codes) <= _NAMED:
+        return f" {joined} ".join(codes)
+    if int(offers.net.own[c]) == NONE:
+        return f"{others} {len(codes)} products that may be given (none is on record)"
+    return f"{codes[0]} {joined} {others} {len(codes) - 1} others that may be given"
+
+
+def _all_words(offers: Offers, c: int) -> str:
+    """All that a class may be given, together."""
+    return _product_words(offers, c, joined="and", others="the")
+
+
+def _nothing_left(offers: Offers, c: int) -> str:
+    """That nothing is left of what a class may be given, or that there never was any."""
+    net, products = offers.net, offers.products(c)
+    own, codes = int(net.own[c]), [net.product_codes[product] for product in products]
+    if len(codes) <= _NAMED:
+        what = f"no {' or '.join(codes)}"
+    elif own == NONE:
+        what = f"none of the {len(codes)} products that may be given"
+    else:
+        what = f"neither {codes[0]} nor any of the {len(codes) - 1} others that may be given"
+    if net.stock_mg[offers.places(c)][:, products].any():
+        return f"{what} is left {_reach_words(offers, c)}"
+    return f"{_holder(offers, c)} holds {what}"
+
+
+def _holder(offers: Offers, c: int) -> str:
+    """Whose stock a class draws on."""
+    reach = offers.net.problem.tier.stock_reach
+    if reach == "panel":
+        return offers.net.problem.panels[int(offers.net.panel[c])]
+    return offers.pool_of(c).name if reach == "region" else "the country"
 
 
 def _reach_words(offers: Offers, c: int) -> str:

@@ -28,7 +28,7 @@ def emergency_reserve(demand: pd.DataFrame, tier: Tier, panels: PanelSet, *, wee
         A demand table of one horizon; its funded acute grade 4 rows tell how often such courses come and how large
         they are.
     tier
-        Gives the quantile, the weeks it covers, and the pools.
+        Gives the quantile, the replenishment lead time it covers (``reserve_weeks``), and the pools.
     weeks
         Length of the demand table's horizon, more than 0.
 

@@ -14,7 +14,7 @@ from allocation.quantities import to_mg
 from allocation.rules import NATIONAL
 from allocation.rules.limits import LimitSet, Lock, RingFence
 
-__all__ = ["FENCE_SEPARATOR", "Fence", "SideLimits", "limits_in_use", "mark_patients", "switch_limits_mg"]
+__all__ = ["FENCE_SEPARATOR", "Fence", "SideLimits", "limits_in_use", "locked_by", "mark_patients", "switch_limits_mg"]
 
 FENCE_SEPARATOR = " "
 
@@ -74,9 +74,11 @@ def limits_in_use(
         fences.append(fence)
         if missing:
             held = sum(fence.mg.values()) / 1000
-            expected = f"no more than the stock of {ring.product} that is there and not fenced off already ({held:g} g)"
+            expected = (
+                f"no more than the stock of {ring.product} that is there and not fenced off already ({held:,.15g} g)"
+            )
             remedy = "The fence is cut to that."
-            value = f"{ring.grams:g} g for {fence.whose}"
+            value = f"{ring.grams:,.15g} g for {fence.whose}"
             faults.append(Fault(source, expected, column="ring_fence.grams", value=value, remedy=remedy))
     return (
         SideLimits(
@@ -129,7 +131,7 @@ def mark_patients(demand: pd.DataFrame, limits: LimitSet) -> pd.DataFrame:
     if "locked" in demand.columns:
         locked |= demand["locked"].isin([True, "yes"]).to_numpy(dtype=np.bool_)
     for lock in limits.lock:
-        locked |= _locks(demand, lock)
+        locked |= locked_by(demand, lock)
     return demand.assign(fences=fences, locked=locked & (demand["product"] != "").to_numpy())
 
 
@@ -142,7 +144,8 @@ def _concerns(demand: pd.DataFrame, indication: str | None, situation: str | Non
     return inside
 
 
-def _locks(demand: pd.DataFrame, lock: Lock) -> npt.NDArray[np.bool_]:
+def locked_by(demand: pd.DataFrame, lock: Lock) -> npt.NDArray[np.bool_]:
+    """Patients whom a lock is about, whether or not they have a product on record."""
     inside = _concerns(demand, lock.indication, lock.situation)
     for column, wanted in (("product", lock.product), ("route", lock.route)):
         if wanted is not None:

@@ -20,7 +20,7 @@ from allocation.quantities import DAYS_PER_YEAR, MG_PER_G, to_mg
 from allocation.rules import NATIONAL, PanelSet, ProductSet
 from allocation.rules.supply import Product
 from allocation.seeds import stream
-from allocation.tables import read_rows
+from allocation.tables import of_sheet, read_rows
 
 __all__ = ["STOCK_FILE_COLUMNS", "LoadedStock", "check_stock", "load_stock", "make_stock"]
 
@@ -73,9 +73,10 @@ def load_stock(path: Path, *, products: ProductSet, panels: PanelSet, as_of: dat
         Where the file cannot be read or lacks a column. A bad row is set aside and stops nothing.
     """
     table = read_rows(path)
-    return check_stock(
-        table.frame(), str(path), products=products, panels=panels, as_of=as_of, read_faults=table.faults
-    )
+    with of_sheet(table.sheets):
+        return check_stock(
+            table.frame(), str(path), products=products, panels=panels, as_of=as_of, read_faults=table.faults
+        )
 
 
 def check_stock(
@@ -186,10 +187,16 @@ class _Check:
             faults.append(self._fault(row, "vial_g", f"a vial size of {product.code} ({sizes} g)"))
         vials = float(self.values["vials"][row])
         if not (0 <= vials <= _MOST_VIALS and vials.is_integer()):
-            faults.append(self._fault(row, "vials", "a whole number of vials, 0 or more", "Count whole vials only."))
-        if self.values["expiry_date"][row] < np.datetime64(self.as_of):
+            expected = f"a whole number of vials from 0 to {_MOST_VIALS:,}"
+            faults.append(self._fault(row, "vials", expected, "Count whole vials only."))
+        expiry, comes = self.values["expiry_date"][row], self.values["available_from"][row]
+        if expiry < np.datetime64(self.as_of):
             expected = f"stock that can still be used on {self.as_of.isoformat()}"
             faults.append(self._fault(row, "expiry_date", expected, "It is left out of the allocation."))
+        elif expiry < comes:
+            expected = f"a day on or after available_from, {comes.astype('datetime64[D]')}"
+            remedy = "A delivery cannot go off before it comes: correct one of the two dates."
+            faults.append(self._fault(row, "expiry_date", expected, remedy))
         return faults
 
 

@@ -21,6 +21,7 @@ from allocation.quantities import DAYS_PER_WEEK
 __all__ = ["verify_patients"]
 
 _REDUCED_TO = 6
+_NO_DATE = "9999"
 
 
 def verify_patients(problem: Problem, demand: pd.DataFrame, stock: pd.DataFrame, result: PatientResult) -> list[Check]:
@@ -40,7 +41,7 @@ def verify_patients(problem: Problem, demand: pd.DataFrame, stock: pd.DataFrame,
     served = [person for person in people.values() if person.vials]
     found: tuple[tuple[str, list[str]], ...] = (
         ("patients: every vial of the stock is given, held or left", _vials_broken(stock, result)),
-        ("patients: earliest expiry is given first", _expiry_broken(result)),
+        ("patients: of vials that last until they are due, those that go off first", _expiry_broken(demand, result)),
         ("patients: given is what the vials hold, at most what is due", _sums_broken(people)),
         ("patients: status says what was given", _status_broken(rules, people)),
         ("patients: products allowed by the tier", _products_broken(served)),
@@ -76,12 +77,17 @@ def _listed_broken(people: People, result: PatientResult) -> list[str]:
 def _batches(frame: pd.DataFrame) -> dict[tuple[object, ...], int]:
     """Vials by place, product, size and expiry (as text, empty where unknown)."""
     counted: dict[tuple[object, ...], int] = defaultdict(int)
-    expiry = frame["expiry_date"] if "expiry_date" in frame else pd.Series(pd.NaT, index=frame.index)
-    days = expiry.astype(str).replace("NaT", "").tolist()
     names = ("location", "product", "vial_mg", "vials")
-    for place, product, size, count, day in zip(*(frame[name].tolist() for name in names), days, strict=True):
+    columns = (frame[name].tolist() for name in names)
+    for place, product, size, count, day in zip(*columns, _day_texts(frame), strict=True):
         counted[place, product, size, day] += count
     return counted
+
+
+def _day_texts(frame: pd.DataFrame) -> list[str]:
+    """Expiry dates as text, empty where unknown."""
+    expiry = frame["expiry_date"] if "expiry_date" in frame else pd.Series(pd.NaT, index=frame.index)
+    return list(expiry.astype(str).replace("NaT", ""))
 
 
 def _vials_broken(stock: pd.DataFrame, result: PatientResult) -> list[str]:
@@ -94,17 +100,42 @@ def _vials_broken(stock: pd.DataFrame, result: PatientResult) -> list[str]:
     return [f"{batch[1]} of {batch[2]} mg at {batch[0]}" for batch, count in balance.items() if count]
 
 
-def _expiry_broken(result: PatientResult) -> list[str]:
-    last: dict[tuple[object, ...], str] = {}
-    for (place, product, size, day), count in _batches(result.issues).items():
+def _expiry_broken(demand: pd.DataFrame, result: PatientResult) -> list[str]:
+    """Lots of which a better vial was left: one that lasts where none was given, or one that lasts and goes off sooner.
+
+    A lot is what is alike but for its expiry. Vials without a date come after all others; who has no due date may be
+    given any usable vial.
+    """
+    left: dict[tuple[object, ...], list[str]] = defaultdict(list)
+    for (*lot, day), count in _batches(result.left).items():
         if count:
-            # Vials without a date come after all others.
-            last[place, product, size] = max(last.get((place, product, size), ""), str(day) or "9999")
-    broken = []
-    for (place, product, size, day), count in _batches(result.left).items():
-        if count and (str(day) or "9999") < last.get((place, product, size), ""):
-            broken.append(f"{product} of {size} mg at {place}")
-    return broken
+            left[tuple(lot)].append(str(day) or _NO_DATE)
+    span = _due_span(demand)
+    frame = result.issues
+    names = ("patient_id", "location", "product", "vial_mg")
+    broken = set()
+    for day, patient, *lot in zip(_day_texts(frame), *(frame[name].tolist() for name in names), strict=True):
+        given, (first, last) = day or _NO_DATE, span.get(patient, ("", ""))
+        for there in left.get(tuple(lot), ()):
+            if (there < given and (there >= last or given < first)) or (given < first and there >= last):
+                broken.add(f"{lot[1]} of {lot[2]} mg at {lot[0]}")
+    return sorted(broken)
+
+
+def _due_span(demand: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """First and last day on which each patient with a due date is due in the window, the last at the latest."""
+    if "next_due_date" not in demand:
+        return {}
+    first = pd.to_datetime(demand["next_due_date"])
+    weeks = demand["cycle_weeks"].fillna(0.0) if "cycle_weeks" in demand else pd.Series(0.0, index=demand.index)
+    overdue = demand["days_overdue"] if "days_overdue" in demand else pd.Series(0, index=demand.index)
+    course_mg = demand["course_mg"] if "course_mg" in demand else demand["due_mg"]
+    courses = -(-demand["due_mg"] // course_mg.clip(lower=1))
+    # Courses overdue together count as one, so the last may be as many days later as they are overdue.
+    more = ((courses - 1).clip(lower=0) * weeks * DAYS_PER_WEEK + overdue.where(courses > 1, 0)).round()
+    last = first + pd.to_timedelta(more, unit="D")
+    days = zip(demand["patient_id"], first, last, strict=True)
+    return {patient: (str(a.date()), str(b.date())) for patient, a, b in days if not pd.isna(a)}
 
 
 def _sums_broken(people: People) -> list[str]:

@@ -17,9 +17,9 @@ EntryCode = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?$"
 
 
 class Model(BaseModel):
-    """Frozen, and strict about its keys."""
+    """Frozen, strict about its keys, and without numbers that are none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
 
 
 class Source(Model):

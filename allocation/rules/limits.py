@@ -40,7 +40,7 @@ class Limit(Model):
     @model_validator(mode="after")
     def _is_accounted_for(self) -> Self:
         if self.source is None and not self.assumption:
-            raise ValueError("every limit needs a source, or an assumption in words")
+            raise ValueError("a source, or an assumption in words")
         return self
 
 
@@ -54,7 +54,7 @@ class Delivery(Limit):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if bool(self.into) == bool(self.out_of):
-            raise ValueError("a delivery limit names either into or out_of")
+            raise ValueError("either into or out_of, one of the two")
         return self
 
 
@@ -68,7 +68,7 @@ class SwitchQuota(Limit):
     @model_validator(mode="after")
     def _one_amount(self) -> Self:
         if (self.grams is None) == (self.share is None):
-            raise ValueError("a switch quota gives either grams, or a share of the grams due")
+            raise ValueError("either grams, or a share of the grams due")
         return self
 
 
@@ -82,7 +82,7 @@ class Infusion(Limit):
     @model_validator(mode="after")
     def _one_amount(self) -> Self:
         if (self.grams is None) == (self.courses is None):
-            raise ValueError("an infusion limit gives either grams or courses")
+            raise ValueError("either grams or courses, one of the two")
         return self
 
 
@@ -110,7 +110,7 @@ class Lock(Limit):
     @model_validator(mode="after")
     def _names_somebody(self) -> Self:
         if self.indication is None and self.product is None and self.route is None:
-            raise ValueError("a lock names an indication, a product or a route")
+            raise ValueError("an indication, a product or a route that says whose product is locked")
         return self
 
 

@@ -129,7 +129,7 @@ class Lever(Model):
     @model_validator(mode="after")
     def _is_accounted_for(self) -> Self:
         if self.source is None and not self.assumption:
-            raise ValueError("every lever needs a source, or an assumption in words")
+            raise ValueError("a source, or an assumption in words")
         return self
 
 
@@ -146,6 +146,7 @@ class Tier(Model):
     ``lever``: limits of these for single grades. ``lever_order``: which of them is used up before the next; without it
     whole courses are given first, and who then gets part of one is a matter of what is left.
     ``reserve_quantile``: quantile of acute grade 4 demand over the replenishment lead time held back (0: none).
+    ``reserve_weeks``: that lead time in weeks.
     """
 
     tier: Annotated[int, Field(ge=1, le=4)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from allocation.errors import Fault, InputError
 from allocation.tables.text import Encoded
 
-__all__ = ["SUFFIXES", "RawTable", "read_rows", "read_table"]
+__all__ = ["SUFFIXES", "RawTable", "of_sheet", "read_rows", "read_table"]
 
 SUFFIXES = (".csv", ".parquet", ".xlsx")
 """Kinds of file a table may be in."""
@@ -44,11 +45,14 @@ class RawTable:
         Number of rows; position + 2 is the row a person sees.
     faults
         One for each row (and cell) that could not be read whole, each with its ``row``.
+    sheets
+        Of a workbook the sheet that was read, then the others it was chosen from.
     """
 
     columns: dict[str, Encoded]
     rows: int
     faults: tuple[Fault, ...]
+    sheets: tuple[str, ...] = ()
 
     def frame(self) -> pd.DataFrame:
         """The rows as a frame of ``str`` with index 0..n-1."""
@@ -63,6 +67,7 @@ class Parts:
     header: list[str]
     columns: list[Encoded]
     faults: tuple[Fault, ...] = ()
+    sheets: tuple[str, ...] = ()
 
 
 def read_table(path: Path, *, sheet: str | None = None) -> pd.DataFrame:
@@ -109,7 +114,31 @@ def read_rows(path: Path, *, sheet: str | None = None) -> RawTable:
     except OSError as error:
         remedy = f"The system says: {error.strerror or error}. If it is open in another program, close it there."
         raise InputError(Fault(str(path), "a file that can be read", remedy=remedy)) from None
-    return _checked(parts, str(path))
+    with of_sheet(parts.sheets):
+        return _checked(parts, str(path))
+
+
+@contextmanager
+def of_sheet(sheets: tuple[str, ...]) -> Iterator[None]:
+    """Let faults of a whole table say which sheet of a workbook it was, for the table may stand on another.
+
+    Parameters
+    ----------
+    sheets
+        As :class:`RawTable` has them.
+    """
+    try:
+        yield
+    except InputError as error:
+        if not sheets[1:]:
+            raise
+        read, *others = sheets
+        named = ", ".join(map(repr, others))
+        words = f"The first sheet, {read!r}, was read (others: {named}); put the sheet with the table first."
+        raise InputError(
+            replace(fault, remedy=f"{fault.remedy} {words}".strip()) if fault.row in (None, 1) else fault
+            for fault in error.faults
+        ) from None
 
 
 def _reader_for(path: Path) -> Callable[[Path, str | None], Parts]:
@@ -188,7 +217,7 @@ def _checked(parts: Parts, source: str) -> RawTable:
         raise InputError(faults)
     rows = max([filled_rows, *(fault.row - 1 for fault in parts.faults if fault.row is not None)])
     columns = {header[position]: _first_rows(parts.columns[position], rows) for position in kept}
-    return RawTable(columns, rows, parts.faults)
+    return RawTable(columns, rows, parts.faults, parts.sheets)
 
 
 def _last_filled(column: Encoded) -> int:

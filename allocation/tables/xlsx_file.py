@@ -26,8 +26,8 @@ _REFERENCE = re.compile(rb'\br="([A-Z]+)([0-9]+)"')
 _LETTERS = 26
 
 
-def xlsx_parts(path: Path, sheet: str | None) -> tuple[list[str], list[Encoded], tuple[Fault, ...]]:
-    """Header, columns and faults of one worksheet.
+def xlsx_parts(path: Path, sheet: str | None) -> tuple[list[str], list[Encoded], tuple[Fault, ...], tuple[str, ...]]:
+    """Header, columns and faults of one worksheet, and the sheets it was chosen from, itself the first.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def xlsx_parts(path: Path, sheet: str | None) -> tuple[list[str], list[Encoded],
     source = str(path)
     try:
         with calamine.CalamineWorkbook.from_path(str(path)) as book:
-            name = _choose(book, sheet, source)
+            name, *others = _choose(book, sheet, source)
             rows = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
         hollow = _hollow_cells(path, name)
     except (calamine.CalamineError, zipfile.BadZipFile, KeyError) as error:
@@ -57,7 +57,7 @@ def xlsx_parts(path: Path, sheet: str | None) -> tuple[list[str], list[Encoded],
     in_header = [fault for fault in faults if fault.row == 1]
     if in_header:
         raise InputError(in_header)
-    return header, columns, tuple(faults)
+    return header, columns, tuple(faults), (name, *others)
 
 
 def _text(value: object) -> str:
@@ -67,17 +67,18 @@ def _text(value: object) -> str:
         return str(value)
 
 
-def _choose(book: Any, sheet: str | None, source: str) -> str:
+def _choose(book: Any, sheet: str | None, source: str) -> list[str]:
+    """The sheet to read and, where nobody named it, the others that are shown."""
     names: list[str] = list(book.sheet_names)
     if sheet is not None:
         if sheet not in names:
             remedy = f"The workbook has: {', '.join(names)}."
             raise InputError(Fault(source, "a sheet of the workbook", value=sheet, remedy=remedy))
-        return sheet
+        return [sheet]
     shown = [str(meta.name) for meta in book.sheets_metadata if _is_shown(meta)]
     if not (shown or names):
         raise InputError(Fault(source, "a workbook with a sheet"))
-    return (shown or names)[0]
+    return shown or names[:1]
 
 
 def _is_shown(meta: Any) -> bool:

@@ -14,6 +14,7 @@ from allocation.records import manifest, new_folder
 from allocation.workflow.beside_the_tier import put_beside, read_limits, told_of, told_wrong
 from allocation.workflow.cohorts import CohortRead, demand_of, read
 from allocation.workflow.looking_ahead import check_horizon, look
+from allocation.workflow.noticing import notice, over_weeks
 from allocation.workflow.panel_facts import panel_cohort, panel_stock
 from allocation.workflow.rules_in_use import RulesInUse
 from allocation.workflow.run_folder import outputs_of, write_json
@@ -33,12 +34,14 @@ _WEEKS_LOW, _WEEKS_HIGH = 0, 104
 
 @dataclass(frozen=True, slots=True)
 class AllocationDone:
-    """What an allocation said in a few sentences, and what was set aside on the way."""
+    """What an allocation said in a few sentences, what is to be known of it, and what was set aside on the way."""
 
     read: CohortRead
     faults: tuple[Fault, ...]
     rows_set_aside: int
+    limits_set_aside: int
     headlines: tuple[str, ...]
+    notices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,8 @@ def allocate(
     side = read_limits(limits, policy=policy, rules=rules, strict=strict)
     found = read(cohort, strict=strict, rules=rules)
     shelf = load_stock(stock, products=rules.products, panels=rules.panels, as_of=as_of)
-    if (shelf.faults and strict) or (shelf.good.empty and shelf.faults):
+    nothing = shelf.good.empty and shelf.deliveries.empty
+    if shelf.faults and (strict or nothing):
         raise InputError((*found.faults, *shelf.faults))
     with new_folder(out) as folder:
         regime = rules.tiers.of(tier)
@@ -148,6 +152,7 @@ def allocate(
             reserve=reserve,
             limits=beside.limits,
         )
+        asked, asked_demand = problem, demand
         settled = settle_demand(chosen, problem, demand, solver="cbc" if solver == "cbc" else "highs")
         problem, plan = settled.problem, settled.plan
         demand = with_priority(settled, demand)
@@ -155,6 +160,12 @@ def allocate(
         certificate = verify_settled(settled, demand=demand, stock=usable, result=people)
         certificate.raise_if_failed()
         people = told(settled, people)
+        over = asked
+        if horizon_weeks is not None:
+            over = over_weeks(asked, found, shelf, as_of=as_of, weeks=horizon_weeks, rules=rules)
+        noticed = notice(
+            asked, people, over=over, demand=asked_demand, shelf=shelf, side=side, source=str(limits)
+        )  # fmt: skip
         if ahead is not None:
             people = ahead.joined(people, tier=tier, weeks=weeks, rules=rules)
             write_table(ahead.plan.weeks, folder / "horizon.csv")
@@ -180,6 +191,7 @@ def allocate(
         record["assumptions"] = assumptions_used(rules.rulebook, _entries_used(demand, as_of=as_of, rules=rules))
         if ahead is not None:
             record["horizon"] = ahead.record()
+        record |= noticed.record
         if side is not None:
             record["side_limits"] = told_of(side.limits)
         write_json(folder / "result.json", record)
@@ -202,16 +214,19 @@ def allocate(
     return AllocationDone(
         read=found,
         faults=(*found.faults, *shelf.faults, *beside.faults),
-        rows_set_aside=len(found.rejects) + len(shelf.rejects) + len(beside.faults),
+        rows_set_aside=len(found.rejects) + len(shelf.rejects),
+        limits_set_aside=beside.set_aside,
         headlines=said,
+        notices=noticed.texts,
     )
 
 
 def describe_policies() -> tuple[tuple[str, str, str], ...]:
-    """Name, package and rule of every policy that can be used."""
-    from allocation.optimise.policies import list_policies
+    """Name, package and rule of every policy that can be used; then name, nothing and why of each that cannot."""
+    from allocation.optimise.policies import list_policies, unusable_policies
 
-    return tuple((one.name, f"{one.distribution} {one.version}", one.policy.rule) for one in list_policies())
+    usable = ((one.name, f"{one.distribution} {one.version}", one.policy.rule) for one in list_policies())
+    return (*usable, *((name, "cannot be used", why) for name, why in unusable_policies()))
 
 
 def _check_options(*, tier: int, solver: str) -> None:

@@ -36,6 +36,12 @@ class BesideTier:
     demand: pd.DataFrame
     faults: tuple[Fault, ...]
 
+    @property
+    def set_aside(self) -> int:
+        """How many limits were left out or cut; one may have several faults."""
+        numbered = {fault.column.split(".")[0] for fault in self.faults if "]" in fault.column}
+        return len(numbered) + sum("]" not in fault.column for fault in self.faults)
+
 
 def read_limits(path: Path | None, *, policy: str, rules: RulesInUse, strict: bool) -> LoadedLimits | None:
     """The limits of a file, or None where there is no file.

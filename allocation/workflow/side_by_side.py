@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ __all__ = ["tiers_page", "write_tiers_page"]
 
 _GRADES = (4, 3, 2, 1, 0)
 _STATUSES = ("treated", "reduced", "deferred", "suspended", "not_funded")
-_WAITING = ("deferred", "suspended", "reduced")
+_WAITING = ("deferred", "suspended")
 _PATIENTS_TOLD = 5
 
 
@@ -134,7 +135,7 @@ def _table(runs: Sequence[AllocationRun], rows: Sequence[tuple[str, Callable[[Al
 
 
 def _told(runs: Sequence[AllocationRun]) -> list[str]:
-    """Patients of different grades, statuses and tiers, one after the other through the tiers; without their names."""
+    """Patients who get nothing now, of different grades, statuses and tiers as far as may be; without their names."""
     from allocation.reporting.frames import records
 
     found: list[dict[str, Any]] = []
@@ -147,7 +148,10 @@ def _told(runs: Sequence[AllocationRun]) -> list[str]:
         kinds.setdefault((int(row["grade"]), str(row["status"])), []).append(row)
     # The kinds that most tiers know first, each at the tier after the one before, so that the five differ.
     ordered = sorted(kinds.items(), key=lambda item: (-len(item[1]), -item[0][0], item[0][1]))
-    chosen = [rows[place % len(rows)] for place, (_, rows) in enumerate(ordered)][:_PATIENTS_TOLD]
+    turned = [rows[place % len(rows) :] + rows[: place % len(rows)] for place, (_, rows) in enumerate(ordered)]
+    # One of each kind, then, where there are too few kinds, a second at another tier.
+    by_turn = [row for turn in zip_longest(*turned) for row in turn if row is not None]
+    chosen = by_turn[:_PATIENTS_TOLD]
     return [
         f"{place}. {row['panel']}, {row['due_g']:g} g due, {row['given_g']:g} g given. {row['reason']} "
         f"What would have helped: {str(row.get('would_help', ''))[:1].lower()}{str(row.get('would_help', ''))[1:]}"

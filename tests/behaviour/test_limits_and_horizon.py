@@ -106,7 +106,7 @@ share = 0.1
         "infusion[1].grams: found '-5'",
         "ring_fence[1].product: found 'mystery_10'",
         "ring_fence[2].indication: found 'cidpp'",
-        "ring_fence.grams: found '9e+06 g for cidp'",
+        "ring_fence.grams: found '9,000,000 g for cidp'",
         "delivery[2]: found 'SRIAP02'",
         "switch_quota[1]",
     ):
@@ -155,3 +155,48 @@ def test_looking_ahead_writes_its_weeks_and_keeps_stock(tmp_path: Path) -> None:
     kept = table[table["reason"].str.contains("look-ahead|delivery that is known")]
     assert len(kept) == record["horizon"]["patients_kept_for_later"]
     assert set(kept["status"]) <= {"deferred"}
+
+
+def test_what_serves_nobody_is_told_and_is_no_fault(tmp_path: Path) -> None:
+    stock = GOOD.replace("SRIAP07,", "SRIAP08,") + "NATIONAL,privigen_10,10,3,,\nSRIAP02,hyqvia_10,10,2,2026-11-02,\n"
+    run = allocate(tmp_path, stock=stock, tier="1")
+    assert run.returncode == 0, run.stderr
+    notes = [line for line in run.stderr.splitlines() if line.startswith("igalloc: note: ")]
+    assert any("SRIAP07: " in line and "the stock has no sound row of this panel" in line for line in notes)
+    assert any("NATIONAL: 30 g that no panel holds are out of reach at tier 1" in line for line in notes)
+    record = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    assert [f"igalloc: note: {one['text']}" for one in record["notices"]] == notes
+    assert 30 <= record["left_unusable_g"] <= record["left_g"]
+    reasons = patients(tmp_path).query("panel == 'SRIAP07' and status == 'deferred'")["reason"]
+    assert len(reasons)
+    assert reasons.str.contains("SRIAP07 holds no").all()
+
+
+def test_vials_that_go_off_before_their_day_are_told(tmp_path: Path) -> None:
+    run = allocate(tmp_path, "--weeks", "4", stock=GOOD.replace(",9,,", ",9,2026-11-02,"))
+    assert run.returncode == 0, run.stderr
+    record = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    grams = sum(one["grams"] for one in record["given_gone_off"])
+    assert grams > 0
+    assert f"note: {grams:g} g were given that go off before the day they are due" in run.stderr
+    assert all(f"{one['panel']} {one['grams']:g} g to " in run.stderr for one in record["given_gone_off"])
+
+
+@pytest.mark.slow
+def test_a_delivery_and_a_bad_row_still_make_a_look_ahead(tmp_path: Path) -> None:
+    stock = "NATIONAL,privigen_10,10,40,,2026-11-15\nNATIONAL,privigen_10,10,-3,,\n"
+    run = allocate(tmp_path, "--horizon-weeks", "4", stock=stock, tier="4")
+    assert run.returncode == 2
+    assert "1 row was set aside with its reasons in out; the good rows went on." in run.stderr
+    assert (tmp_path / "out" / "horizon.csv").exists()
+    bad = allocate(tmp_path, "--horizon-weeks", "4", stock=stock.replace(",40,", ",-40,"), tier="4")
+    assert "Written to" not in bad.stderr
+
+
+def test_a_file_of_another_day_is_told_in_few_lines(tmp_path: Path) -> None:
+    rows = "".join(f"SRIAP{n:02},privigen_10,10,9,2026-10-{day},\n" for n in range(1, 22) for day in (10, 20))
+    run = allocate(tmp_path, stock=rows + GOOD)
+    assert run.returncode == 2
+    assert "expiry_date: 22 more like that, rows 22 to 43: expected stock that can still be used" in run.stderr
+    assert run.stderr.count("found '2026-10-") == 20
+    assert len(pd.read_csv(tmp_path / "out" / "stock_rejects.csv")) == 42

@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from allocation.optimise.direct import exact_rations, serve_everywhere
+from allocation.optimise.network import index_problem
 from allocation.optimise.problem import Problem
 from allocation.optimise.program import solve
 from allocation.optimise.side_limits import Fence, SideLimits
@@ -191,6 +193,42 @@ def test_a_plan_within_limits_is_the_optimum_and_passes_the_verifier(rows, stock
     plan = solve(problem)
     verify(problem, plan).raise_if_failed()
     Plain(problem).check(plan)
+
+
+@FEW
+@given(rows_of, stock_of, st.sampled_from(TIERS.tier), limits_of)
+def test_the_fast_path_declines_pools_that_fences_deliveries_or_infusion_limit(rows, stock, tier, limits):
+    """Judged by the verifier's own reading of the limits."""
+    problem = problem_of(rows, stock, tier, limits)
+    net, rules = index_problem(problem), Rules(problem)
+    limited = [rules.limited(pool.name) for pool in net.pools]
+    for ration, declined in zip(exact_rations(net, net.pools), limited, strict=True):
+        assert not (declined and ration is not None)
+    for supplies, declined in zip(serve_everywhere(net, net.pools), limited, strict=True):
+        assert not (declined and supplies is not None)
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"fences": [("privigen_10", 50), ("octagam_10", 0)]},
+        {"into": {"P1": 1}},
+        {"out_of": {"P2": 1}},
+        {"infused": {"P1": 1}},
+        {"courses": {"P1": 1}},
+    ],
+    ids=lambda limit: next(iter(limit)),
+)
+def test_each_kind_of_limit_alone_is_declined(limit):
+    nothing = {"into": {}, "out_of": {}, "switch": {}, "infused": {}, "courses": {}, "fences": []}
+    rows = [(panel, 4, "IV", "", False, "", 5) for panel in PANELS]
+    stock = [(panel, "privigen_10", 4) for panel in PANELS]
+    free = index_problem(problem_of(rows, stock, TIERS.of(3), nothing))
+    assert all(ration is not None for ration in exact_rations(free, free.pools))
+    net = index_problem(problem_of(rows, stock, TIERS.of(3), {**nothing, **limit}))
+    north = [pool.name for pool in net.pools].index("North")
+    assert exact_rations(net, net.pools)[north] is None
+    assert serve_everywhere(net, net.pools)[north] is None
 
 
 @pytest.mark.slow

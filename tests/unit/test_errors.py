@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 
+import allocation
 from allocation.errors import Fault, InputError, expected_by
 
 
@@ -38,10 +41,29 @@ def test_an_input_error_carries_every_fault_and_survives_a_process_boundary() ->
     [
         ({"type": "missing", "msg": "Field required"}, "a value"),
         ({"type": "less_than_equal", "msg": "", "ctx": {"le": 1.0}}, "1 or less"),
+        ({"type": "less_than_equal", "msg": "", "ctx": {"le": 1e9}}, "1,000,000,000 or less"),
         ({"type": "greater_than", "msg": "", "ctx": {"gt": 0}}, "a number above 0"),
+        (
+            {"type": "string_pattern_mismatch", "msg": "", "ctx": {"pattern": "^[A-Z][A-Z0-9_-]*$"}},
+            "the code of a place, of capital letters, digits, _ and -, such as SRIAP01",
+        ),
+        ({"type": "string_pattern_mismatch", "msg": "", "ctx": {"pattern": "^x$"}}, "text of the form ^x$"),
         ({"type": "literal_error", "msg": "", "ctx": {"expected": "'a' or 'b'"}}, "one of 'a' or 'b'"),
         ({"type": "value_error", "msg": "Value error, needs a note"}, "needs a note"),
     ],
 )
 def test_what_a_data_model_expected_is_told_in_our_words(found: dict[str, object], words: str) -> None:
     assert expected_by(found) == words
+
+
+def test_every_pattern_of_a_model_has_words() -> None:
+    package = Path(allocation.__file__).parent
+    found = {
+        pattern
+        for path in package.rglob("*.py")
+        for pattern in re.findall(r'Field\(pattern=r"(.*?)"\)', path.read_text(encoding="utf-8"))
+    }
+    assert len(found) >= 4
+    for pattern in found:
+        told = expected_by({"type": "string_pattern_mismatch", "msg": "", "ctx": {"pattern": pattern}})
+        assert "^" not in told, pattern

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 
-from allocation.errors import InputError
-from allocation.tables import read_rows, read_table, text_frame, write_table
+from allocation.errors import Fault, InputError
+from allocation.tables import of_sheet, read_rows, read_table, text_frame, write_table
 from allocation.tables.text import cell_text
 
 NOON = datetime.fromisoformat("2026-02-13T12:00:00")
@@ -290,6 +290,23 @@ def test_a_sheet_is_chosen_by_name_and_the_first_shown_otherwise(tmp_path: Path)
     assert read_table(path, sheet="other")["a"].tolist() == ["3"]
     assert "The workbook has: hidden, R&D <1>, other" in fault_of(path, sheet="stock")
     assert "a workbook (.xlsx) where a sheet is named" in fault_of(csv(tmp_path, "a\n1\n"), sheet="other")
+
+
+def test_a_table_that_is_none_names_the_sheet_it_was_read_from_and_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "two.xlsx"
+    book = xlsxwriter.Workbook(str(path))
+    for name, cells in {"Notes": ["Ours", "Ours"], "Stock": ["location", "product"]}.items():
+        book.add_worksheet(name).write_row(0, 0, cells)
+    book.close()
+    told = r"first sheet, 'Notes', was read \(others: 'Stock'\); put the sheet with the table first"
+    with pytest.raises(InputError, match=told):
+        read_table(path)
+    with pytest.raises(InputError) as caught:
+        read_table(path, sheet="Notes")
+    assert "others" not in str(caught.value)
+    with pytest.raises(InputError) as caught, of_sheet(("Notes", "Stock")):
+        raise InputError([Fault("two.xlsx", "a column", row=1), Fault("two.xlsx", "a number", row=7)])
+    assert ["Stock" in fault.remedy for fault in caught.value.faults] == [True, False]
 
 
 def test_cells_of_a_workbook_that_only_look_blank(tmp_path: Path) -> None:

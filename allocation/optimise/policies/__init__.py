@@ -10,6 +10,7 @@ from allocation.optimise.policies.registry import (
     check_policy,
     find_policy,
     list_policies,
+    unusable_policies,
 )
 from allocation.optimise.policies.run import Settled, settle, settle_demand, tier_under, tiers_under
 
@@ -36,6 +37,7 @@ __all__ = [
     "tier_under",
     "tiers_under",
     "told",
+    "unusable_policies",
     "usual_mg_by_panel",
     "verify_settled",
     "with_priority",

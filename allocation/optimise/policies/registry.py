@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -11,7 +12,15 @@ from allocation.errors import Fault, InputError
 from allocation.optimise.policies.base import Policy
 from allocation.records import PROGRAM
 
-__all__ = ["DEFAULT_POLICY", "GROUP", "FoundPolicy", "check_policy", "find_policy", "list_policies"]
+__all__ = [
+    "DEFAULT_POLICY",
+    "GROUP",
+    "FoundPolicy",
+    "check_policy",
+    "find_policy",
+    "list_policies",
+    "unusable_policies",
+]
 
 GROUP = "allocation.policies"
 """Entry-point group in which a package names its policies."""
@@ -56,14 +65,22 @@ class FoundPolicy:
 
 
 def list_policies() -> tuple[FoundPolicy, ...]:
-    """All policies that can be used, ours first; a package whose policies cannot be loaded is passed over here."""
-    found = []
+    """All policies that can be used, ours first; :func:`unusable_policies` has the others."""
+    found = [one for _, one in _tried() if isinstance(one, FoundPolicy)]
+    return tuple(sorted(found, key=lambda one: (one.distribution != PROGRAM, one.name != DEFAULT_POLICY, one.name)))
+
+
+def unusable_policies() -> tuple[tuple[str, str], ...]:
+    """Name of every policy that a package names and that cannot be used, and why, in a sentence."""
+    return tuple((name, str(one)) for name, one in _tried() if isinstance(one, InputError))
+
+
+def _tried() -> Iterator[tuple[str, FoundPolicy | InputError]]:
     for name in _names():
         try:
-            found.append(find_policy(name))
-        except InputError:
-            continue
-    return tuple(sorted(found, key=lambda one: (one.distribution != PROGRAM, one.name != DEFAULT_POLICY, one.name)))
+            yield name, find_policy(name)
+        except InputError as error:
+            yield name, error
 
 
 def check_policy(name: str, option: str = "--policy") -> None:

@@ -112,7 +112,7 @@ def test_levers_are_checked_as_data(small):
         Tier.model_validate({**base, "lever": [{"grade": 1, "assumption": "x"}] * 2})
     with pytest.raises(ValueError, match="names a lever twice"):
         Tier.model_validate({**base, "lever_order": ["reduce", "reduce"]})
-    with pytest.raises(ValueError, match="needs a source"):
+    with pytest.raises(ValueError, match="a source, or an assumption"):
         Tier.model_validate({**base, "lever": [{"grade": 1}]})
 
 

@@ -137,7 +137,7 @@ def test_tiers_1_and_2_never_touch_another_panels_stock(small, serve):
     for tier in (1, 2):
         result = serve(demand, stock, tier)
         assert rows(result, "status") == [["deferred"]]
-        assert "is left at P1" in result.patients["reason"][0]
+        assert "P1 holds no privigen_10" in result.patients["reason"][0]
         assert result.left["vials"].tolist() == [5, 5]
 
 

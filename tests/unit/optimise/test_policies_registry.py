@@ -16,6 +16,7 @@ from allocation.optimise.policies import (
     list_policies,
     registry,
     settle_demand,
+    unusable_policies,
 )
 from allocation.optimise.policies.grade_order import GradeOrder
 from allocation.optimise.policies.registry import FoundPolicy
@@ -172,6 +173,9 @@ def test_a_policy_that_cannot_be_loaded_is_named(found_as, name, made, expected)
         find_policy(name)
     assert expected in str(caught.value)
     assert [one.name for one in list_policies()] == [registry.DEFAULT_POLICY]
+    ((unusable, why),) = unusable_policies()
+    assert unusable == name
+    assert expected in why
 
 
 def test_an_installation_without_its_own_policies_is_told(monkeypatch):

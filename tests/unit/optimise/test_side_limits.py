@@ -251,6 +251,6 @@ def test_who_goes_short_is_told_what_would_have_helped(small):
     whole = frame["status"] == "treated"
     assert (frame["would_help"] == "")[whole].all()
     assert (frame["would_help"] != "")[~whole].all()
-    assert any("g more of a product that may be given in North" in text for text in told.values())
+    assert any("g more of privigen_10 or octagam_10 in North" in text for text in told.values())
     # 30 g were one vial; the 20 g vial that is left is too large for the 10 g missing.
-    assert told["A002"] == "The 10 g missing, of a product that may be given in South, in smaller vials."
+    assert told["A002"] == "The 10 g missing, of privigen_10 or octagam_10 in South, in smaller vials."

@@ -43,11 +43,17 @@ def test_good_rows_are_typed(check):
         ({"vial_g": "ten"}, "vial_g", "a number of grams"),
         ({"vials": "2.5"}, "vials", "a whole number of vials"),
         ({"vials": "-1"}, "vials", "a whole number of vials"),
+        ({"vials": "1e9"}, "vials", "a whole number of vials from 0 to 100,000,000"),
         ({"vials": "1e300"}, "vials", "a whole number of vials"),
         ({"vials": "many"}, "vials", "a number of vials"),
         ({"expiry_date": "31/12/2026"}, "expiry_date", "YYYY-MM-DD"),
         ({"expiry_date": "2026-10-31"}, "expiry_date", "can still be used on 2026-11-01"),
         ({"available_from": "soon"}, "available_from", "YYYY-MM-DD"),
+        (
+            {"expiry_date": "2026-11-20", "available_from": "2026-12-01"},
+            "expiry_date",
+            "a day on or after available_from, 2026-12-01",
+        ),
     ],
 )
 def test_a_bad_row_is_told_and_stops_no_other(check, row, column, expected):

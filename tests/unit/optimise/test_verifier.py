@@ -257,7 +257,7 @@ def test_a_later_expiry_given_first(case):
     left.loc[:0, ["location", "product", "vial_mg"]] = ["P1", "privigen_10", 10000]
     left.loc[:0, "expiry_date"] = pd.Timestamp("2027-01-01")
     names = failed(verify(problem, plan, **changed(served, issues=issues, left=left)))
-    assert "earliest expiry is given first" in names
+    assert "of vials that last until they are due, those that go off first" in names
 
 
 @pytest.mark.parametrize("status", ["treated", "deferred", "suspended", "not_funded"])

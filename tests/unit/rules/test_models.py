@@ -92,7 +92,7 @@ def test_the_key_joins_indication_and_situation() -> None:
         ({"open_ended": True}, "needs interval_weeks_use"),
         ({"interval_weeks_low": 4, "interval_weeks_use": 3}, "interval_weeks_use lies outside"),
         ({"dose_use": 0}, "greater than 0"),
-        ({"dose_use": math.nan}, "greater than 0"),
+        ({"dose_use": math.nan}, "finite number"),
         ({"frequency": 3}, "Extra inputs are not permitted"),
         ({"route": "oral"}, "'IV', 'SC', 'IM' or 'ORAL'"),
     ],

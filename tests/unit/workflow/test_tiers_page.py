@@ -35,6 +35,7 @@ def test_the_tiers_stand_in_order_with_the_numbers_of_their_runs(runs: list[Path
     reasons = [line for line in page.splitlines() if line[:2] in ("1.", "2.", "3.", "4.", "5.")]
     assert len(reasons) == 5
     assert all("Tier " in line and "What would have helped: " in line for line in reasons)
+    assert all(" 0 g given. " in line for line in reasons), "a reduced course is no wait"
 
 
 @pytest.mark.slow
