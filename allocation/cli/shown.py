@@ -21,8 +21,8 @@ BAD_INPUT = 2
 DEFECT = 1
 STOPPED = 130
 
-# A file of another day, or in another unit, is wrong in every row alike: more lines would say nothing new.
-_SAID_OF_A_KIND = 20
+_MANY_OF_A_KIND = 20
+"""A file of another day, or in another unit, is wrong in every row alike: then one more line says so."""
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -35,19 +35,17 @@ def say(text: str) -> None:
 
 
 def say_faults(faults: Iterable[Fault]) -> None:
-    """One line a fault, on stderr; of many alike the first few, and how many more there are and where."""
+    """One line a fault, on stderr; then, of many alike, how many there are and where."""
     alike: dict[tuple[str, str, str], list[Fault]] = {}
     for fault in faults:
         alike.setdefault((fault.source, fault.column, fault.expected), []).append(fault)
-        if len(alike[fault.source, fault.column, fault.expected]) <= _SAID_OF_A_KIND:
-            say(f"igalloc: {fault}")
+        say(f"igalloc: {fault}")
     for (source, column, expected), found in alike.items():
-        more = found[_SAID_OF_A_KIND:]
-        rows = [fault.row for fault in more if fault.row is not None]
+        rows = [fault.row for fault in found if fault.row is not None]
         where = f", {'row' if len(rows) == 1 else 'rows'} {_first_to_last(rows)}" if rows else ""
         about = ", ".join(part for part in (source, column) if part)
-        if more:
-            say(f"igalloc: {about}: {len(more):,} more like that{where}: expected {expected}.")
+        if len(found) > _MANY_OF_A_KIND:
+            say(f"igalloc: in all {len(found):,} faults of one kind, {about}{where}: expected {expected}.")
 
 
 def _first_to_last(rows: Sequence[int]) -> str:

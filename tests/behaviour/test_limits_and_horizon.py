@@ -193,10 +193,11 @@ def test_a_delivery_and_a_bad_row_still_make_a_look_ahead(tmp_path: Path) -> Non
     assert "Written to" not in bad.stderr
 
 
-def test_a_file_of_another_day_is_told_in_few_lines(tmp_path: Path) -> None:
+def test_a_file_of_another_day_is_told_as_such(tmp_path: Path) -> None:
     rows = "".join(f"SRIAP{n:02},privigen_10,10,9,2026-10-{day},\n" for n in range(1, 22) for day in (10, 20))
     run = allocate(tmp_path, stock=rows + GOOD)
     assert run.returncode == 2
-    assert "expiry_date: 22 more like that, rows 22 to 43: expected stock that can still be used" in run.stderr
-    assert run.stderr.count("found '2026-10-") == 20
+    assert "in all 42 faults of one kind, " in run.stderr
+    assert "expiry_date, rows 2 to 43: expected stock that can still be used" in run.stderr
+    assert run.stderr.count("found '2026-10-") == 42
     assert len(pd.read_csv(tmp_path / "out" / "stock_rejects.csv")) == 42
