@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,10 +27,11 @@ from allocation.simulation.allocate import Waiting, Watch, allocate_week
 from allocation.simulation.bedside import serve_acute
 from allocation.simulation.chairs import Chairs
 from allocation.simulation.controller import TierController
+from allocation.simulation.cover import FIRST_PRODUCT, GRADES_DOWN, cover_weeks, trigger_limits
 from allocation.simulation.demand import Bools, Floats, Ints, draw_arrivals, draw_long_term, join
-from allocation.simulation.dispatch import Dispatcher, Shipment
+from allocation.simulation.dispatch import Dispatcher, Shipment, owed_by_product
 from allocation.simulation.happenings import Happenings, draw_failures, draw_happenings, has_indication
-from allocation.simulation.record import Recorder
+from allocation.simulation.record import GRADES, Recorder
 from allocation.simulation.state import State
 from allocation.simulation.stock import Ledger
 from allocation.simulation.stock_outs import StockOuts
@@ -44,7 +45,9 @@ __all__ = ["Country", "NationalWeek"]
 class NationalWeek:
     """The country at the allocation of one week.
 
-    ``cover_weeks`` is NaN where nobody needs anything; ``solved`` says whether the program was needed.
+    ``cover_weeks`` is NaN where nobody needs anything; ``solved`` says whether the program was needed;
+    ``grade_cover_weeks`` is stock over the demand of the grades from 4 down to 4, 3, 2 and 1; of each product
+    ``product_stock_mg`` is usable and ``product_use_mg`` is used in a week.
     """
 
     tier: int
@@ -52,6 +55,9 @@ class NationalWeek:
     stock_mg: int
     demand_mg: float
     solved: bool
+    grade_cover_weeks: Floats
+    product_stock_mg: Ints
+    product_use_mg: Floats
 
 
 @dataclass(slots=True)
@@ -92,7 +98,8 @@ class Country:
         panels, products = len(world.places.panels), len(world.places.products)
         self.ledger = Ledger(panels + 1, products)
         self.record = Recorder(scenario.run.weeks, panels, products)
-        self.controller = TierController(scenario.controller)
+        limits = trigger_limits(scenario.controller, world.places.products, world.use_mg.sum(axis=0))
+        self.controller = TierController(scenario.controller, limits)
         self.tier = world.tiers.of(self.controller.tier)
         smallest_vial_mg = np.array([product.vial_mg[0] for product in world.products.product])
         self.stock_outs = StockOuts(smallest_vial_mg, world.use_mg > 0)
@@ -199,7 +206,7 @@ class Country:
     def deliver(self, shipment: Shipment) -> None:
         """A shipment arrives; what a recall since it was sent has called in is destroyed."""
         world, day = self.world, shipment.arrival_day
-        self.dispatcher.in_transit_mg -= shipment.mg
+        self.dispatcher.arrived(shipment)
         expiry_day = day + (world.life_days * world.scenario.supply.shelf_life_left_share).astype(np.int64)
         reached = self._reached(shipment)
         plain_mg = shipment.mg.copy()
@@ -325,19 +332,41 @@ class Country:
         acute = world.expected.by_route.sum() * world.expected.season[day // DAYS_PER_WEEK]
         return float(long_term.sum() + acute)
 
+    def _expected_by_grade(self, day: int) -> Floats:
+        """The part of :meth:`expected_weekly_mg` of the grades from 4 down to each of them, highest first."""
+        state, expected = self.state, self.world.expected
+        here = self._on_treatment(day) & ~state.people.acute
+        by_grade = np.bincount(state.grade[here], state.weekly_mg[here], GRADES)
+        by_grade = by_grade + expected.by_grade * expected.season[day // DAYS_PER_WEEK]
+        return np.cumsum(by_grade[list(GRADES_DOWN)])
+
+    def _owed_mg(self) -> Floats:
+        """Milligrams owed to patients now: to all, to the grades from 4 down, and of each product."""
+        state = self.state
+        by_grade = np.bincount(state.grade, state.owed_mg, GRADES)
+        down = np.cumsum(by_grade[list(GRADES_DOWN)])
+        return np.concatenate([[by_grade.sum()], down, owed_by_product(self.world, state).sum(axis=0)])
+
     def review_tier(self, day: int) -> None:
         """Weigh stock against need and let the tier change."""
-        settings = self.world.scenario.controller
-        usable, use = self.ledger.usable.sum(axis=0), self.world.use_mg.sum(axis=0)
-        watched = (use > 0) & (use >= settings.product_share_of_demand * use.sum())
-        product_cover = usable[watched] / use[watched]
-        demand_mg = self.expected_weekly_mg(day)
-        cover_weeks = float(usable.sum()) / demand_mg if demand_mg else np.inf
+        usable, demand_mg = self.ledger.usable.sum(axis=0), self.expected_weekly_mg(day)
+        use_mg = self._use_mg(day).sum(axis=0)
+        held = {
+            "stock_mg": usable.astype(np.float64),
+            "grade_demand_mg": self._expected_by_grade(day),
+            "product_use_mg": use_mg,
+        }
         before = self.controller.tier
-        after = self.controller.step(day // DAYS_PER_WEEK, cover_weeks, float(product_cover.min(initial=np.inf)))
+        weeks = cover_weeks(**held, demand_mg=demand_mg, owed_mg=np.zeros(FIRST_PRODUCT + len(usable)))
+        # The country leaves a tier by what would be left once the backlog is served.
+        share = self.world.scenario.controller.backlog_share_in_recovery if before > 1 else 0.0
+        left = cover_weeks(**held, demand_mg=demand_mg, owed_mg=share * self._owed_mg()) if share else weeks
+        after = self.controller.step(day // DAYS_PER_WEEK, weeks, left)
         self.tier = self.happenings.tier(self.world.tiers.of(after))
-        known_cover = cover_weeks if np.isfinite(cover_weeks) else np.nan
-        self.national.append(NationalWeek(after, known_cover, int(usable.sum()), demand_mg, solved=False))
+        known = np.where(np.isfinite(weeks), weeks, np.nan)
+        cover, by_grade = float(known[0]), known[1:FIRST_PRODUCT]
+        stock_mg = int(usable.sum())
+        self.national.append(NationalWeek(after, cover, stock_mg, demand_mg, False, by_grade, usable, use_mg))
         if after != before:
             direction = "up" if after > before else "down"
             self.record.log(day, "tier", text=f"Tier {after} in force, {direction} from tier {before}")
@@ -370,8 +399,7 @@ class Country:
         state.serve(who, product=product, mg=mg, day=day, week=week)
         self.chairs.book(who, day, "planned")
         self.stock_outs.note(week, self.ledger.usable)
-        last = self.national[-1]
-        self.national[-1] = NationalWeek(last.tier, last.cover_weeks, last.stock_mg, last.demand_mg, done.solved)
+        self.national[-1] = replace(self.national[-1], solved=done.solved)
 
     def close(self) -> None:
         """End the run and prove its books.
@@ -379,10 +407,12 @@ class Country:
         Raises
         ------
         VerificationError
-            Where stock is not conserved to the milligram, or demand does not add up.
+            Where stock, or what makers sent out, is not conserved to the milligram, or demand does not add up.
         """
+        self.chairs.close(self.world.days)
         self.state.close_run(self.world.scenario.run.weeks)
         self.ledger.check()
+        self.dispatcher.check()
         self.record.check()
         given = int(self.record.total_mg("issued"))
         if given != int(self.ledger.issued.sum()):

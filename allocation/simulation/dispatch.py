@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from allocation.errors import VerificationError
 from allocation.quantities import DAYS_PER_WEEK, MG_PER_G
 from allocation.scenario import ImportDelay, Replenishment
 from allocation.seeds import stream
@@ -20,9 +21,9 @@ from allocation.simulation.world import World
 __all__ = ["Dispatcher", "Shipment", "orders", "owed_by_product"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shipment:
-    """What is on the road to arrive on one day: milligrams by panel and product."""
+    """What is on the road to arrive on one day: milligrams by panel and product. Each is itself, not its amounts."""
 
     sent_day: int
     arrival_day: int
@@ -77,8 +78,8 @@ class Dispatcher:
 
     Attributes
     ----------
-    in_transit_mg
-        Milligrams on the road, shape (panels, products); whoever delivers takes them off.
+    dispatched_mg, in_transit_mg
+        Milligrams sent out in all and now on the road, shape (panels, products).
     """
 
     world: World
@@ -88,20 +89,23 @@ class Dispatcher:
     ledger: Ledger
     state: State
     record: Recorder
+    dispatched_mg: Ints = field(init=False)
     in_transit_mg: Ints = field(init=False)
+    _road: set[Shipment] = field(init=False, default_factory=set)
     _luck: dict[tuple[str, str], np.random.Generator] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.in_transit_mg = np.zeros(self.world.use_mg.shape, dtype=np.int64)
+        self.dispatched_mg = np.zeros(self.world.use_mg.shape, dtype=np.int64)
+        self.in_transit_mg = np.zeros_like(self.dispatched_mg)
 
     def send(self, maker: str, day: int, use_mg: Floats) -> list[Shipment]:
         """A maker sends out what it has contracted for the days to its next dispatch, as disruptions leave it.
 
-        All contracts together stay what they were at the start; products, and panels as far as they take it, share in
-        them by their use now. Before day 0 only what arrives later counts.
+        All contracts together stay what they were at the start, but for makers with a share of their own; products, and
+        panels as far as they take it, share in them by their use now. Before day 0 only what arrives later counts.
         """
         world, supply = self.world, self.world.scenario.supply
-        contract_mg = world.contract_mg.sum() * use_mg.sum(axis=0) / max(use_mg.sum(), 1.0)
+        contract_mg = world.contracts(use_mg)
         output_mg = np.where([product.maker == maker for product in world.products.product], contract_mg, 0.0)
         output_mg = output_mg * (supply.dispatch_every_days / DAYS_PER_WEEK)
         output_mg = self.happenings.output(output_mg, contract_mg, world.products, day)
@@ -115,7 +119,7 @@ class Dispatcher:
             one.extra_days for _, one in self.happenings.now(ImportDelay) if not one.makers or maker in one.makers
         )
         # Drawn for every panel at every dispatch, so that one delivery less never changes another's luck.
-        lead = lead_days(supply.lead_time_days, self._draw("lead time", maker)[0]) + round(later)
+        lead = lead_days(supply.lead_time_of(maker), self._draw("lead time", maker)[0]) + round(later)
         sent = np.zeros_like(self.in_transit_mg)
         wanted = self._wanted(use_mg)
         for product in np.flatnonzero(output_mg > 0).tolist():
@@ -126,18 +130,43 @@ class Dispatcher:
         shipments = []
         for days, part in self._parts(maker, lead, sent):
             part[day + days < 0] = 0
+            self.dispatched_mg += part
             self.in_transit_mg += part
             shipments += [
                 Shipment(day, day + one, np.where((days == one)[:, None], part, 0)) for one in np.unique(days).tolist()
             ]
-        return [shipment for shipment in shipments if shipment.mg.any()]
+        shipments = [shipment for shipment in shipments if shipment.mg.any()]
+        self._road.update(shipments)
+        return shipments
+
+    def arrived(self, shipment: Shipment) -> None:
+        """A shipment is on the road no longer."""
+        self._road.remove(shipment)
+        self.in_transit_mg -= shipment.mg
+
+    def check(self) -> None:
+        """Prove that all sent out was delivered or is still on the road, to arrive after the run, to the milligram.
+
+        What a recall destroyed of a shipment was delivered first.
+
+        Raises
+        ------
+        VerificationError
+            Where it does not hold.
+        """
+        road = sum((shipment.mg for shipment in self._road), np.zeros_like(self.in_transit_mg))
+        late = [shipment for shipment in self._road if shipment.arrival_day < self.world.days]
+        delivered = self.ledger.delivered
+        balances = np.array_equal(self.dispatched_mg, delivered[:-1] + self.in_transit_mg)
+        if not balances or late or delivered[-1].any() or not np.array_equal(road, self.in_transit_mg):
+            raise VerificationError("what makers sent out was neither delivered nor is on the road")
 
     def _wanted(self, use_mg: Floats) -> Floats:
         """Milligrams of each product that each panel takes at most."""
         world, supply = self.world, self.world.scenario.supply
         held = self.ledger.usable[:-1] + self.in_transit_mg
         if supply.replenishment.policy == "contract_push":
-            longest_weeks = supply.highest_cover_weeks + supply.lead_time_days.mean / DAYS_PER_WEEK
+            longest_weeks = supply.highest_cover_weeks + world.lead_days / DAYS_PER_WEEK
             room: Floats = use_mg * longest_weeks + world.largest_mg - held
             return room
         return orders(

@@ -54,19 +54,26 @@ def play(world: World, *, seed: int, replication: int, watch: Watch | None = Non
         Where stock is not conserved to the milligram, or demand does not add up.
     """
     country = Country(world, seed, replication, watch)
-    every = world.scenario.supply.dispatch_every_days
-    head_start = -int(np.ceil(world.scenario.supply.lead_time_days.mean * _HEAD_START_LEADS / every)) * every
-    clock = simpy.Environment(initial_time=head_start)
+    head_start = _head_starts(world)
+    clock = simpy.Environment(initial_time=min(head_start.values()))
     for number, one in enumerate(country.happenings.every):
         clock.process(_happen(clock, country, number, one))
-    for maker in dict.fromkeys(product.maker for product in world.products.product):
-        clock.process(_supply(clock, country, maker, first_day=head_start))
+    for maker, first_day in head_start.items():
+        clock.process(_supply(clock, country, maker, first_day=first_day))
     rooms = [simpy.Resource(clock, capacity=number) if number else None for number in world.chairs.tolist()]
     clock.process(_daily(clock, country, rooms))
     clock.process(_weekly(clock, country, rooms))
     clock.run(until=world.days)
     country.close()
     return country
+
+
+def _head_starts(world: World) -> dict[str, int]:
+    """Day on which each maker first sends out, so that day 0 finds as much on the road as any later day."""
+    supply = world.scenario.supply
+    every = supply.dispatch_every_days
+    leads = {product.maker: supply.lead_time_of(product.maker).expected for product in world.products.product}
+    return {maker: -int(np.ceil(days * _HEAD_START_LEADS / every)) * every for maker, days in leads.items()}
 
 
 def _until(clock: simpy.Environment, day: float) -> simpy.Event:
@@ -106,10 +113,10 @@ def _infuse_all(clock: simpy.Environment, country: Country, rooms: Rooms) -> Non
 
 def _infuse(clock: simpy.Environment, country: Country, room: simpy.Resource, infusion: Infusion) -> Process:
     yield _until(clock, infusion.asked_day)
-    asked_day = clock.now
+    country.chairs.asked(infusion, clock.now)
     with room.request() as chair:
         yield chair
-        country.chairs.seated(infusion, clock.now - asked_day)
+        country.chairs.seated(infusion, clock.now)
         yield clock.timeout(infusion.days)
 
 
