@@ -144,7 +144,10 @@ def outcome_section(facts: Facts) -> Section:
     made = table(frame, columns, key="outcomes", caption="Outcomes with their intervals")
     people = [counts_people(str(unit)) for unit in frame["unit"]]
     rows = tuple(
-        tuple(replace(cell, people=True) if counted and 0 <= place - 2 < len(numbers) else cell for place, cell in enumerate(row))
+        tuple(
+            replace(cell, people=True) if counted and 0 <= place - 2 < len(numbers) else cell
+            for place, cell in enumerate(row)
+        )
         for row, counted in zip(made.rows, people, strict=True)
     )
     level = facts.run.summary.get("confidence_level")

@@ -72,7 +72,7 @@ class OutputRise(Happening):
 
 
 class SupplierWithdrawal(Happening):
-    """One maker, or some of its products, leaves or sends out a fraction less; for good where ``weeks`` is not given."""
+    """One maker leaves or sends out a fraction less, or only some products; for good where ``weeks`` is not given."""
 
     kind: Literal["supplier_withdrawal"]
     maker: str

@@ -54,7 +54,9 @@ class Run(Model):
 def _falling(*weeks: float) -> None:
     in_use = [one for one in weeks if one]
     if in_use != sorted(in_use, reverse=True):
-        raise ValueError("the cover at which a tier is entered must fall from tier 2 to tier 4, but for those never entered")
+        raise ValueError(
+            "the cover at which a tier is entered must fall from tier 2 to tier 4, but for those never entered"
+        )
 
 
 class Thresholds(Model):

@@ -96,4 +96,3 @@ class TierController:
         self.tier = tier
         self.entered_week = week
         self._down_week = None
-

@@ -28,37 +28,18 @@ from allocation.simulation.allocate import Waiting, Watch, allocate_week
 from allocation.simulation.bedside import serve_acute
 from allocation.simulation.chairs import Chairs
 from allocation.simulation.controller import TierController
-from allocation.simulation.cover import FIRST_PRODUCT, GRADES_DOWN, cover_weeks, trigger_limits
+from allocation.simulation.cover import NationalWeek, cover_weeks, need_of, owed_of, trigger_limits
 from allocation.simulation.demand import Bools, Floats, Ints, draw_arrivals, draw_long_term, join
-from allocation.simulation.dispatch import Dispatcher, Shipment, owed_by_product
+from allocation.simulation.dispatch import Dispatcher, Shipment
 from allocation.simulation.happenings import Happenings, draw_failures, draw_happenings, has_indication
-from allocation.simulation.record import GRADES, Recorder
+from allocation.simulation.record import Recorder
 from allocation.simulation.state import State
 from allocation.simulation.stock import Ledger
 from allocation.simulation.stock_outs import StockOuts
 from allocation.simulation.supply import tied_use
 from allocation.simulation.world import World
 
-__all__ = ["Country", "NationalWeek"]
-
-
-@dataclass(frozen=True, slots=True)
-class NationalWeek:
-    """The country at the allocation of one week.
-
-    ``cover_weeks`` is NaN where nobody needs anything; ``solved`` says whether the program was needed;
-    ``grade_cover_weeks`` is stock over the demand of the grades from 4 down to 4, 3, 2 and 1; of each product
-    ``product_stock_mg`` is usable and ``product_use_mg`` is used in a week.
-    """
-
-    tier: int
-    cover_weeks: float
-    stock_mg: int
-    demand_mg: float
-    solved: bool
-    grade_cover_weeks: Floats
-    product_stock_mg: Ints
-    product_use_mg: Floats
+__all__ = ["Country"]
 
 
 @dataclass(slots=True)
@@ -339,48 +320,18 @@ class Country:
         state.grade[done] = state.people.grade_if_reviewed[done]
         state.leaves_day[done[stops]] = day
 
-    def expected_weekly_mg(self, day: int) -> float:
-        """Milligrams that the patients now on treatment and the acute patients expected need in a week."""
-        world = self.world
-        long_term: Floats = self.state.weekly_mg[self._on_treatment(day)]
-        acute = world.expected.by_route.sum() * world.expected.season[day // DAYS_PER_WEEK]
-        return float(long_term.sum() + acute)
-
-    def _expected_by_grade(self, day: int) -> Floats:
-        """The part of :meth:`expected_weekly_mg` of the grades from 4 down to each of them, highest first."""
-        state, expected = self.state, self.world.expected
-        here = self._on_treatment(day) & ~state.people.acute
-        by_grade = np.bincount(state.grade[here], state.weekly_mg[here], GRADES)
-        by_grade = by_grade + expected.by_grade * expected.season[day // DAYS_PER_WEEK]
-        return np.cumsum(by_grade[list(GRADES_DOWN)])
-
-    def _owed_mg(self) -> Floats:
-        """Milligrams owed to patients now: to all, to the grades from 4 down, and of each product."""
-        state = self.state
-        by_grade = np.bincount(state.grade, state.owed_mg, GRADES)
-        down = np.cumsum(by_grade[list(GRADES_DOWN)])
-        return np.concatenate([[by_grade.sum()], down, owed_by_product(self.world, state).sum(axis=0)])
-
     def review_tier(self, day: int) -> None:
         """Weigh stock against need and let the tier change."""
-        usable, demand_mg = self.ledger.usable.sum(axis=0), self.expected_weekly_mg(day)
-        use_mg = self._use_mg(day).sum(axis=0)
-        held = {
-            "stock_mg": usable.astype(np.float64),
-            "grade_demand_mg": self._expected_by_grade(day),
-            "product_use_mg": use_mg,
-        }
-        before = self.controller.tier
-        weeks = cover_weeks(**held, demand_mg=demand_mg, owed_mg=np.zeros(FIRST_PRODUCT + len(usable)))
-        # The country leaves a tier by what would be left once the backlog is served.
-        share = self.world.scenario.controller.backlog_share_in_recovery if before > 1 else 0.0
-        left = cover_weeks(**held, demand_mg=demand_mg, owed_mg=share * self._owed_mg()) if share else weeks
-        after = self.controller.step(day // DAYS_PER_WEEK, weeks, left)
+        usable, before, week = self.ledger.usable.sum(axis=0), self.controller.tier, day // DAYS_PER_WEEK
+        need = need_of(self.world, self.state, self._on_treatment(day), self._use_mg(day), week)
+        weeks = left = cover_weeks(usable, need)
+        share = self.world.scenario.controller.backlog_share_in_recovery
+        if before > 1 and share:
+            # The country leaves a tier by what would be left once the backlog is served.
+            left = cover_weeks(usable, need, share * owed_of(self.world, self.state))
+        after = self.controller.step(week, weeks, left)
         self.tier = self.happenings.tier(self.world.tiers.of(after))
-        known = np.where(np.isfinite(weeks), weeks, np.nan)
-        cover, by_grade = float(known[0]), known[1:FIRST_PRODUCT]
-        stock_mg = int(usable.sum())
-        self.national.append(NationalWeek(after, cover, stock_mg, demand_mg, False, by_grade, usable, use_mg))
+        self.national.append(NationalWeek.of(after, usable, need, weeks))
         if after != before:
             direction = "up" if after > before else "down"
             self.record.log(day, "tier", text=f"Tier {after} in force, {direction} from tier {before}")

@@ -1,13 +1,28 @@
-"""Weeks of cover, in one row for all triggers of a tier: the country, the grades from 4 down, and each product."""
+"""Weeks of cover, in one row for all triggers of a tier: the country, the grades from 4 down, each product."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from allocation.scenario import Controller, Thresholds
-from allocation.simulation.demand import Floats
+from allocation.simulation.demand import Bools, Floats, Ints
+from allocation.simulation.dispatch import owed_by_product
+from allocation.simulation.record import GRADES
+from allocation.simulation.state import State
+from allocation.simulation.world import World
 
-__all__ = ["FIRST_PRODUCT", "GRADES_DOWN", "cover_weeks", "trigger_limits"]
+__all__ = [
+    "FIRST_PRODUCT",
+    "GRADES_DOWN",
+    "NationalWeek",
+    "Need",
+    "cover_weeks",
+    "need_of",
+    "owed_of",
+    "trigger_limits",
+]
 
 GRADES_DOWN = (4, 3, 2, 1)
 """Lowest of the grades whose need a stock is held against, in the order of the row."""
@@ -44,24 +59,87 @@ def trigger_limits(settings: Controller, products: tuple[str, ...], use_mg: Floa
     return np.array([[getattr(row, name) for name in Thresholds.model_fields] for row in rows], dtype=np.float64)
 
 
-def cover_weeks(
-    *, stock_mg: Floats, demand_mg: float, grade_demand_mg: Floats, product_use_mg: Floats, owed_mg: Floats
-) -> Floats:
-    """Stock, less what is owed, over what is needed in a week; infinite where nothing is needed.
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Milligrams needed in a week: by the country, by the grades from 4 down to each, and of each product."""
+
+    demand_mg: float
+    grade_demand_mg: Floats
+    product_use_mg: Floats
+
+
+def need_of(world: World, state: State, here: Bools, use_mg: Floats, week: int) -> Need:
+    """What the patients now on treatment and the acute patients expected need in a week.
 
     Parameters
     ----------
-    stock_mg, product_use_mg
-        By product.
-    demand_mg
-        Of the country in a week.
-    grade_demand_mg
-        Part of it of the grades from 4 down to each of :data:`GRADES_DOWN`.
-    owed_mg
-        Of the country, of these grades and of products, in the order of the row; 0 where nothing is taken off.
+    here
+        Who is on treatment.
+    use_mg
+        Milligrams a week that each panel now uses of each product.
     """
-    total = np.full(FIRST_PRODUCT, float(stock_mg.sum()))
-    stock = np.concatenate([total, stock_mg]) - owed_mg
-    need = np.concatenate([[demand_mg], grade_demand_mg, product_use_mg])
-    weeks: Floats = np.where(need > 0, stock / np.where(need > 0, need, 1.0), np.inf)
+    season, weekly_mg = world.expected.season[week], state.weekly_mg[here]
+    by_grade = np.bincount(state.grade[here], weekly_mg, GRADES) + world.expected.by_grade * season
+    return Need(
+        demand_mg=float(weekly_mg.sum() + world.expected.by_route.sum() * season),
+        grade_demand_mg=np.cumsum(by_grade[list(GRADES_DOWN)]),
+        product_use_mg=use_mg.sum(axis=0),
+    )
+
+
+def owed_of(world: World, state: State) -> Floats:
+    """Milligrams owed to patients now, in the order of the row."""
+    by_grade = np.bincount(state.grade, state.owed_mg, GRADES)
+    of_product = owed_by_product(world, state).sum(axis=0)
+    return np.concatenate([[by_grade.sum()], np.cumsum(by_grade[list(GRADES_DOWN)]), of_product])
+
+
+def cover_weeks(stock_mg: Ints, need: Need, owed_mg: Floats | None = None) -> Floats:
+    """Stock over what is needed in a week, in the order of the row; infinite where nothing is needed.
+
+    Parameters
+    ----------
+    stock_mg
+        Usable, by product.
+    owed_mg
+        From :func:`owed_of`, to be taken off the stock first.
+    """
+    stock = np.concatenate([np.full(FIRST_PRODUCT, stock_mg.sum()), stock_mg]).astype(np.float64)
+    if owed_mg is not None:
+        stock -= owed_mg
+    needed = np.concatenate([[need.demand_mg], need.grade_demand_mg, need.product_use_mg])
+    weeks: Floats = np.where(needed > 0, stock / np.where(needed > 0, needed, 1.0), np.inf)
     return weeks
+
+
+@dataclass(frozen=True, slots=True)
+class NationalWeek:
+    """The country at the allocation of one week.
+
+    ``cover_weeks`` is NaN where nobody needs anything, and so is each of ``grade_cover_weeks``, stock over the demand
+    of the grades from 4 down to 4, 3, 2 and 1; ``solved`` says whether the program was needed; of each product
+    ``product_stock_mg`` is usable and ``product_use_mg`` is used in a week.
+    """
+
+    tier: int
+    cover_weeks: float
+    stock_mg: int
+    demand_mg: float
+    grade_cover_weeks: Floats
+    product_stock_mg: Ints
+    product_use_mg: Floats
+    solved: bool = False
+
+    @classmethod
+    def of(cls, tier: int, stock_mg: Ints, need: Need, weeks: Floats) -> NationalWeek:
+        """A week by the cover its tier was reviewed with."""
+        known = np.where(np.isfinite(weeks), weeks, np.nan)
+        return cls(
+            tier=tier,
+            cover_weeks=float(known[0]),
+            stock_mg=int(stock_mg.sum()),
+            demand_mg=need.demand_mg,
+            grade_cover_weeks=known[1:FIRST_PRODUCT],
+            product_stock_mg=stock_mg,
+            product_use_mg=need.product_use_mg,
+        )

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from allocation.quantities import DAYS_PER_WEEK, MG_PER_G
-from allocation.simulation.country import Country, NationalWeek
+from allocation.simulation.country import Country
+from allocation.simulation.cover import NationalWeek
 from allocation.simulation.demand import Ints
 from allocation.simulation.record import GRADES, MEASURES
 from allocation.simulation.stock_outs import NEVER

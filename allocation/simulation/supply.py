@@ -264,15 +264,17 @@ def lead_days(lead_time: LeadTime, uniform: Floats) -> Ints:
 
     By the inverse, so that a longer mean makes every delivery of a run later and never swaps luck between them.
     """
+    days: Floats
     kind, mean, sd = lead_time.distribution, lead_time.mean, lead_time.sd
     if kind == "empirical":
-        observed = np.sort(np.array(lead_time.days))
-        days: Floats = observed[(uniform * len(observed)).astype(np.int64)]
+        observed = np.sort(np.array(lead_time.days, dtype=np.float64))
+        days = observed[(uniform * len(observed)).astype(np.int64)]
     elif kind == "triangular":
         low, high, peak = lead_time.low or 0.0, lead_time.high or 0.0, lead_time.peak
         left = (peak - low) / (high - low)
         rising = low + (high - low) * np.sqrt(uniform * left)
-        days = np.where(uniform < left, rising, high - (high - low) * np.sqrt((1 - uniform) * (1 - left)))
+        falling = high - (high - low) * np.sqrt((1 - uniform) * (1 - left))
+        days = np.asarray(np.where(uniform < left, rising, falling), dtype=np.float64)
     elif kind == "fixed" or sd == 0:
         return np.full(len(uniform), round(mean), dtype=np.int64)
     elif kind == "lognormal":
@@ -280,7 +282,7 @@ def lead_days(lead_time: LeadTime, uniform: Floats) -> Ints:
 
         spread = np.log1p((sd / mean) ** 2)
         # A draw of 0 is infinitely far out, and arrives at once.
-        days = mean * np.exp(np.sqrt(spread) * ndtri(uniform) - spread / 2)
+        days = np.asarray(mean * np.exp(np.sqrt(spread) * ndtri(uniform) - spread / 2), dtype=np.float64)
     else:
         from scipy.special import gammaincinv
 

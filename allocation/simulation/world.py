@@ -294,7 +294,7 @@ def expect_acute(acute: AcuteSource, places: Places, scenario: Scenario) -> Acut
     is_4 = people.grade == 4
     first = np.bincount(line[is_4], mg[is_4], lines)
     second = np.bincount(line[is_4], mg[is_4] * people.course_mg[is_4], lines)
-    graded = np.bincount(people.grade, mg * per_week.sum(axis=1)[line], GRADES)
+    graded = np.bincount(people.grade, mg * per_week.sum(axis=1)[line], GRADES).astype(np.float64)
 
     growth = np.log1p(scenario.demand.growth_per_year)
     level = rate.sum(axis=2) @ routes.sum(axis=1)

@@ -2,8 +2,8 @@
 
 One referral centre followed 142 patients with CIDP, multifocal motor neuropathy or myasthenia gravis: 78 % were
 changed; of these 68 % delayed, 37 % reduced, 28 % interrupted, and 52 % worsened (Revue Neurologique
-2022;178:616-623). The size of the fall was not published and is calibrated to the delays; the other figures are
-outcomes.
+2022;178:616-623). The size of the fall and how many doses clinicians cut besides were not published: the first is
+calibrated to the delays, the second to the patients reduced; the other figures are outcomes.
 """
 
 from __future__ import annotations
@@ -36,11 +36,16 @@ def shares_of(country: Country) -> dict[str, float]:
     indication = np.array([name for name, _ in country.world.places.entries])[people.entry]
     who = np.isin(indication, PATIENTS) & ~people.acute & state.ever_due
     late = state.longest_wait_days > 0
+    assert state.doses is not None
+    reduced = np.zeros(len(people), dtype=np.bool_)
+    for given, _, mg in state.doses:
+        # By a tier's lever or by a clinician: less than the patient's own course.
+        reduced[given[mg < people.course_mg[given]]] = True
     parts = {
         "delayed": late,
-        "reduced": state.reduced,
+        "reduced": reduced,
         "interrupted": state.interrupted,
-        "changed": late | state.reduced,
+        "changed": late | reduced,
     }
     told = consequences_of(country)
     relapses = sum(told[f"relapses_expected_{group}"] for group in GROUPS)
@@ -65,21 +70,20 @@ def test_how_near_the_french_figures_land() -> None:
         tiers=rules.tiers,
         epidemiology=load_epidemiology(),
     )
-    rows = [shares_of(play(world, seed=scenario.run.seed, replication=number)) for number in range(2)]
+    rows = [shares_of(play(world, seed=scenario.run.seed, replication=number)) for number in range(3)]
     found = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-    assert found["delayed"] == pytest.approx(PUBLISHED["delayed"], abs=0.06), "the size of the fall is calibrated to it"
-    # Not calibrated: the model reduces fewer and interrupts more, and changes fewer in all.
-    assert found["reduced"] == pytest.approx(PUBLISHED["reduced"], abs=0.16)
-    assert found["reduced"] < PUBLISHED["reduced"]
-    assert found["interrupted"] == pytest.approx(PUBLISHED["interrupted"], abs=0.16)
-    assert found["interrupted"] > PUBLISHED["interrupted"]
-    assert found["changed"] == pytest.approx(CHANGED, abs=0.28)
-    assert found["changed"] < CHANGED
+    # Calibrated, so these must land: 52 % for 53 %, 29 % for 29 %.
+    assert found["delayed"] == pytest.approx(PUBLISHED["delayed"], abs=0.03)
+    assert found["reduced"] == pytest.approx(PUBLISHED["reduced"], abs=0.02)
+    # Not calibrated: 35 % for 22 % interrupted, 64 % for 78 % changed, 28 % relapsed for 41 % worsened. More wait a whole
+    # interval, and the same patients are both late and reduced where the centre chose one or the other.
+    assert 0.10 < found["interrupted"] - PUBLISHED["interrupted"] < 0.15
+    assert 0.12 < CHANGED - found["changed"] < 0.17
     # Worsened is more than relapsed, so the layer should land below it, and not far from it.
-    assert 0.4 * WORSENED < found["relapse"] < WORSENED
+    assert 0.55 * WORSENED < found["relapse"] < 0.8 * WORSENED
 
 
-def test_the_description_tells_all_four_figures_and_that_one_was_calibrated() -> None:
+def test_the_description_tells_all_four_figures_and_that_two_were_calibrated() -> None:
     scenario = load_scenario("france_2017_18")
     text = " ".join(scenario.description.split()) + " ".join(one.text for one in scenario.assumption)
     for word in ("delayed", "reduced", "interrupted", "worsened", "calibrated"):

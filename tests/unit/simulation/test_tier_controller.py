@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from allocation.scenario import Controller, GradeCover
 from allocation.simulation.controller import TierController
-from allocation.simulation.cover import FIRST_PRODUCT, GRADES_DOWN, cover_weeks, trigger_limits
+from allocation.simulation.cover import GRADES_DOWN, Need, cover_weeks, trigger_limits
 
 PLENTY = 99.0
 PRODUCTS = ("large_10", "small_10")
@@ -156,16 +156,11 @@ def test_a_tier_is_left_by_what_the_backlog_leaves_and_entered_by_what_is_there(
 
 
 def test_cover_is_stock_less_what_is_owed_over_need() -> None:
-    given: dict[str, Any] = {
-        "stock_mg": np.array([30.0, 0.0]),
-        "demand_mg": 10.0,
-        "grade_demand_mg": np.array([0.0, 5.0, 6.0, 10.0]),
-        "product_use_mg": np.array([5.0, 5.0]),
-    }
-    weeks = cover_weeks(**given, owed_mg=np.zeros(FIRST_PRODUCT + 2))
-    assert weeks.tolist() == [3.0, np.inf, 6.0, 5.0, 3.0, 6.0, 0.0]
+    need = Need(10.0, np.array([0.0, 5.0, 6.0, 10.0]), np.array([5.0, 5.0]))
+    stock = np.array([30, 0])
+    assert cover_weeks(stock, need).tolist() == [3.0, np.inf, 6.0, 5.0, 3.0, 6.0, 0.0]
     owed = np.array([10.0, 0.0, 5.0, 6.0, 10.0, 10.0, 5.0])
-    assert cover_weeks(**given, owed_mg=owed).tolist() == [2.0, np.inf, 5.0, 4.0, 2.0, 4.0, -1.0]
+    assert cover_weeks(stock, need, owed).tolist() == [2.0, np.inf, 5.0, 4.0, 2.0, 4.0, -1.0]
 
 
 @pytest.mark.parametrize(
