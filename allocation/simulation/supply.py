@@ -287,5 +287,5 @@ def lead_days(lead_time: LeadTime, uniform: Floats) -> Ints:
         from scipy.special import gammaincinv
 
         shape = (mean / sd) ** 2
-        days = gammaincinv(shape, uniform) * (sd**2 / mean)
+        days = np.asarray(gammaincinv(shape, uniform), dtype=np.float64) * (sd**2 / mean)
     return np.asarray(np.rint(days), dtype=np.int64)

@@ -1,14 +1,14 @@
 """Two shortages of the past with the national cohort, and how near the scenarios land to what was reported of them.
 
-France 2017-18: one referral centre followed 142 patients with CIDP, multifocal motor neuropathy or myasthenia gravis: 78 %
-were changed; of these 68 % delayed, 37 % reduced, 28 % interrupted, and 52 % worsened (Revue Neurologique
+France 2017-18: one referral centre followed 142 patients with CIDP, multifocal motor neuropathy or myasthenia gravis:
+78 % were changed; of these 68 % delayed, 37 % reduced, 28 % interrupted, and 52 % worsened (Revue Neurologique
 2022;178:616-623). The size of the fall and how many doses clinicians cut besides were not published: the first is
 calibrated to the delays, the second to the patients reduced; the other figures are outcomes.
 
 United Kingdom 2021: up to 14 % less for at least six months, some products more than others, so that patients were
-switched to those in better supply; the aim was no adverse clinical outcome (Immunodeficiency UK, 11 August 2021, quoting
-the NHS). Treatment holidays, longer intervals and smaller doses were recommended in selected patients (House of Lords
-written answer HL4492, 10 December 2021). How many patients they were was not published.
+switched to those in better supply; the aim was no adverse clinical outcome (Immunodeficiency UK, 11 August 2021,
+quoting the NHS). Treatment holidays, longer intervals and smaller doses were recommended in selected patients (House of
+Lords written answer HL4492, 10 December 2021). How many patients they were was not published.
 """
 
 from __future__ import annotations
