@@ -179,7 +179,7 @@ def _shared_outcomes(
 
     The ends of an interval lie evenly about the mean, so a hidden mean takes them with it.
     """
-    numbers = ["mean", "low", "high", "p05", "p95"]
+    numbers = ["mean", "low", "high", *measures.QUANTILE_COLUMNS]
     result = frame.astype(dict.fromkeys(numbers, object))
     any_hidden = any(is_hidden(value) for value in everybody.values())
     for place, row in enumerate(records(frame)):

@@ -129,6 +129,7 @@ def outcome_section(facts: Facts) -> Section:
         ("low", "Low"),
         ("high", "High"),
         ("p05", "5%"),
+        ("median", "Median"),
         ("p95", "95%"),
     )
     frame = facts.outcomes.copy()
@@ -143,7 +144,10 @@ def outcome_section(facts: Facts) -> Section:
     made = table(frame, columns, key="outcomes", caption="Outcomes with their intervals")
     people = [counts_people(str(unit)) for unit in frame["unit"]]
     rows = tuple(
-        tuple(replace(cell, people=True) if counted and 2 <= place <= 6 else cell for place, cell in enumerate(row))
+        tuple(
+            replace(cell, people=True) if counted and 0 <= place - 2 < len(numbers) else cell
+            for place, cell in enumerate(row)
+        )
         for row, counted in zip(made.rows, people, strict=True)
     )
     level = facts.run.summary.get("confidence_level")
@@ -151,7 +155,7 @@ def outcome_section(facts: Facts) -> Section:
     words = (
         (
             f"Low and high are the ends of the {interval} of the mean, which narrows as replications are added. The "
-            "columns headed 5% and 95% show how far single replications spread."
+            "columns headed 5%, median and 95% show how far single replications spread."
         ),
     )
     return Section(

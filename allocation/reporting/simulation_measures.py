@@ -35,6 +35,9 @@ __all__ = [
 BAND = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 """Columns of a band and the quantile over replications each one is."""
 
+QUANTILE_COLUMNS = ("p05", "median", "p95")
+"""Those of them that an outcome is told with."""
+
 _ALL = 1e-9
 _GRADE = re.compile(r"grade[_ ]?([0-4])", re.IGNORECASE)
 _SUPPLY_UNITS = ("week", "weeks", "tier")
@@ -211,14 +214,15 @@ def indication_totals(run: SimulationRun) -> pd.DataFrame:
 
 
 def outcome_table(run: SimulationRun) -> pd.DataFrame:
-    """Outcomes as the run summed them up, with the middle 90 % of replications where they are on file."""
+    """Outcomes as the run summed them up, with quantiles of the replications where these are on file."""
     rows = []
     for name, outcome in run.summary["outcomes"].items():
-        low, high = np.nan, np.nan
+        spread = dict.fromkeys(QUANTILE_COLUMNS, np.nan)
         if name in run.outcomes.columns:
             values = pd.to_numeric(run.outcomes[name], errors="coerce").replace([np.inf, -np.inf], np.nan).dropna()
             if len(values):
-                low, high = np.quantile(values.to_numpy(dtype=np.float64), [0.05, 0.95])
+                found = np.quantile(values.to_numpy(dtype=np.float64), [BAND[column] for column in QUANTILE_COLUMNS])
+                spread = dict(zip(QUANTILE_COLUMNS, found.tolist(), strict=True))
         rows.append(
             {
                 "name": name,
@@ -227,12 +231,11 @@ def outcome_table(run: SimulationRun) -> pd.DataFrame:
                 "mean": _number(outcome.get("mean")),
                 "low": _number(outcome.get("low")),
                 "high": _number(outcome.get("high")),
-                "p05": low,
-                "p95": high,
+                **spread,
                 "replications": outcome.get("replications", len(run.replications)),
             }
         )
-    names = ["name", "label", "unit", "mean", "low", "high", "p05", "p95", "replications"]
+    names = ["name", "label", "unit", "mean", "low", "high", *QUANTILE_COLUMNS, "replications"]
     return pd.DataFrame(rows, columns=names)
 
 

@@ -36,8 +36,18 @@ from allocation.scenario.mitigations import (
     VialRounding,
     Weaning,
 )
-from allocation.scenario.models import Assumption, Consequences, Controller, Demand, Run, Scenario, Source
-from allocation.scenario.supply import LeadTime, Panels, PartialDeliveries, Replenishment, Supply
+from allocation.scenario.models import (
+    Assumption,
+    Consequences,
+    Controller,
+    Demand,
+    GradeCover,
+    Run,
+    Scenario,
+    Source,
+    Thresholds,
+)
+from allocation.scenario.supply import LeadTime, MakerSupply, Panels, PartialDeliveries, Replenishment, Supply
 
 __all__ = [
     "Assumption",
@@ -51,9 +61,11 @@ __all__ = [
     "Disruption",
     "DoseOptimisation",
     "Grade1Suspension",
+    "GradeCover",
     "ImportDelay",
     "IntervalStretch",
     "LeadTime",
+    "MakerSupply",
     "Mitigation",
     "NewIndication",
     "NewSupplier",
@@ -74,6 +86,7 @@ __all__ = [
     "SupplierWithdrawal",
     "Supply",
     "SupplyFailures",
+    "Thresholds",
     "TitrationTrial",
     "UkPlasma",
     "VialRounding",

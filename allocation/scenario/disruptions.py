@@ -72,22 +72,24 @@ class OutputRise(Happening):
 
 
 class SupplierWithdrawal(Happening):
-    """One maker, or some of its products, leaves; for good where ``weeks`` is not given."""
+    """One maker leaves or sends out a fraction less, or only some products; for good where ``weeks`` is not given."""
 
     kind: Literal["supplier_withdrawal"]
     maker: str
     products: tuple[Code, ...] = ()
     weeks: Weeks | None = None
+    fraction: Share = 1.0
 
     @property
     def size(self) -> float:
-        """Share of the maker's output of these products lost: all of it."""
-        return 1.0
+        """Share of the maker's output of these products lost."""
+        return self.fraction
 
     def describe(self) -> str:
         """One sentence for a chart or a log."""
         what = f"{self.maker} ({', '.join(self.products)})" if self.products else self.maker
-        return self.text or f"{what} supplies nothing {'from now on' if self.weeks is None else lasting(self.weeks)}"
+        less = "nothing" if self.fraction == 1 else f"{percent(self.fraction)} less"
+        return self.text or f"{what} supplies {less} {'from now on' if self.weeks is None else lasting(self.weeks)}"
 
 
 class SupplyFailures(Happening):

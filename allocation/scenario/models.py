@@ -22,9 +22,12 @@ __all__ = [
     "Consequences",
     "Controller",
     "Demand",
+    "GradeCover",
+    "ProductThresholds",
     "Run",
     "Scenario",
     "Source",
+    "Thresholds",
 ]
 
 Positive = Annotated[float, Field(gt=0)]
@@ -48,8 +51,47 @@ class Run(Model):
     most_replications: Annotated[int, Field(ge=1, le=100_000)] = 1000
 
 
+def _falling(*weeks: float) -> None:
+    in_use = [one for one in weeks if one]
+    if in_use != sorted(in_use, reverse=True):
+        raise ValueError(
+            "the cover at which a tier is entered must fall from tier 2 to tier 4, but for those never entered"
+        )
+
+
+class Thresholds(Model):
+    """Weeks of cover below which a tier is called for; 0 for never."""
+
+    enter_tier_2_below_weeks: NotNegative = 0.0
+    enter_tier_3_below_weeks: NotNegative = 0.0
+    enter_tier_4_below_weeks: NotNegative = 0.0
+
+    @model_validator(mode="after")
+    def _thresholds_fall(self) -> Self:
+        _falling(self.enter_tier_2_below_weeks, self.enter_tier_3_below_weeks, self.enter_tier_4_below_weeks)
+        return self
+
+
+class ProductThresholds(Thresholds):
+    """Thresholds of one product's own cover, in place of those of all products, whatever its share of demand."""
+
+    product: Code
+
+
+class GradeCover(Model):
+    """Thresholds of cover by grade: all usable stock over the weekly demand of the grades from 4 down."""
+
+    grade_4: Thresholds = Thresholds()
+    grades_4_to_3: Thresholds = Thresholds()
+    grades_4_to_2: Thresholds = Thresholds()
+    grades_4_to_1: Thresholds = Thresholds()
+
+
 class Controller(Model):
-    """When the country goes up and down the escalation tiers. Cover is national, in weeks of expected demand."""
+    """When the country goes up and down the escalation tiers. Cover is national, in weeks of expected demand.
+
+    ``product_…`` are thresholds of each product's own cover, for those that meet ``product_share_of_demand``.
+    """
 
     starting_tier: Annotated[int, Field(ge=1, le=4)] = 1
     review_every_weeks: Annotated[int, Field(ge=1)]
@@ -59,14 +101,27 @@ class Controller(Model):
     leave_margin_weeks: NotNegative
     decision_lag_weeks: Annotated[int, Field(ge=0)]
     minimum_stay_weeks: Annotated[int, Field(ge=0)]
+    backlog_share_in_recovery: Share = 1.0
     product_enter_tier_2_below_weeks: NotNegative = 0.0
+    product_enter_tier_3_below_weeks: NotNegative = 0.0
+    product_enter_tier_4_below_weeks: NotNegative = 0.0
     product_share_of_demand: Share = 0.0
     grade_4_weeks_held: NotNegative = 0.0
+    grade_cover: GradeCover = GradeCover()
+    product: tuple[ProductThresholds, ...] = ()
 
     @model_validator(mode="after")
     def _thresholds_fall(self) -> Self:
         if not self.enter_tier_2_below_weeks >= self.enter_tier_3_below_weeks >= self.enter_tier_4_below_weeks:
             raise ValueError("the cover at which a tier is entered must fall from tier 2 to tier 4")
+        _falling(
+            self.product_enter_tier_2_below_weeks,
+            self.product_enter_tier_3_below_weeks,
+            self.product_enter_tier_4_below_weeks,
+        )
+        named = [one.product for one in self.product]
+        if len(set(named)) < len(named):
+            raise ValueError("a product may have one table of thresholds")
         return self
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from allocation.scenario.base import Model
 
-__all__ = ["Hours", "LeadTime", "Panels", "PartialDeliveries", "Replenishment", "Supply"]
+__all__ = ["Hours", "LeadTime", "MakerSupply", "Panels", "PartialDeliveries", "Replenishment", "Supply"]
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -16,11 +16,44 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class LeadTime(Model):
-    """Days from a maker sending a delivery out to its being usable; never below 0, counted in whole days."""
+    """Days from a maker sending a delivery out to its being usable; never below 0, counted in whole days.
 
-    distribution: Literal["gamma"] = "gamma"
+    ``gamma`` and ``lognormal`` have ``mean`` and ``sd`` (``sd`` 0 is the mean always); ``fixed`` is always ``mean``;
+    ``triangular`` has ``mean`` and lies from ``low`` to ``high``; ``empirical`` takes each of the ``days`` observed as
+    often. A number that the distribution does not have is left aside, as a scenario keeps those of the one it extends.
+    """
+
+    distribution: Literal["gamma", "lognormal", "fixed", "triangular", "empirical"] = "gamma"
     mean: Positive
     sd: NotNegative
+    low: NotNegative | None = None
+    high: NotNegative | None = None
+    days: tuple[NotNegative, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Self:
+        if self.distribution == "empirical" and not any(self.days):
+            raise ValueError("empirical needs days, the lead times observed, of which some are above 0")
+        if self.distribution == "triangular":
+            if self.low is None or self.high is None or self.low >= self.high:
+                raise ValueError("triangular needs low and high, low below high")
+            if not self.low <= self.peak <= self.high:
+                third = (self.high - self.low) / 3
+                raise ValueError(
+                    f"the mean of a triangular distribution from {self.low:g} to {self.high:g} lies between "
+                    f"{self.low + third:g} and {self.high - third:g}"
+                )
+        return self
+
+    @property
+    def peak(self) -> float:
+        """Peak of a triangular distribution with this mean."""
+        return 3 * self.mean - (self.low or 0.0) - (self.high or 0.0)
+
+    @property
+    def expected(self) -> float:
+        """Days that a delivery takes on average."""
+        return sum(self.days) / len(self.days) if self.distribution == "empirical" else self.mean
 
 
 class PartialDeliveries(Model):
@@ -76,6 +109,14 @@ class Replenishment(Model):
         return self
 
 
+class MakerSupply(Model):
+    """What one maker has of its own, in place of what is said of all; None for as all others."""
+
+    maker: str
+    output_share_of_demand: Positive | None = None
+    lead_time_days: LeadTime | None = None
+
+
 class Supply(Model):
     """What makers send out, when it arrives, what is taken of it, and what is in stock on day 0."""
 
@@ -89,14 +130,28 @@ class Supply(Model):
     oldest_shelf_life_left_share: Annotated[float, Field(gt=0, le=1)]
     replenishment: Replenishment = Replenishment()
     partial_deliveries: PartialDeliveries = PartialDeliveries()
+    maker: tuple[MakerSupply, ...] = ()
 
     @model_validator(mode="after")
     def _ends_meet(self) -> Self:
+        named = [one.maker for one in self.maker]
+        if len(set(named)) < len(named):
+            raise ValueError("a maker may have one table of its own")
         if self.oldest_shelf_life_left_share > self.shelf_life_left_share:
             raise ValueError("oldest_shelf_life_left_share must not be above shelf_life_left_share")
         if self.highest_cover_weeks < self.opening_cover_weeks:
             raise ValueError("highest_cover_weeks must not be below opening_cover_weeks")
         return self
+
+    def output_share_of(self, maker: str) -> float:
+        """What a maker contracts, over expected demand for its products at the start."""
+        own = next((one.output_share_of_demand for one in self.maker if one.maker == maker), None)
+        return self.output_share_of_demand if own is None else own
+
+    def lead_time_of(self, maker: str) -> LeadTime:
+        """How long deliveries of a maker take."""
+        own = next((one.lead_time_days for one in self.maker if one.maker == maker), None)
+        return self.lead_time_days if own is None else own
 
 
 class Hours(Model):

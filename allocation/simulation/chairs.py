@@ -75,6 +75,8 @@ class Chairs:
     seed: int
     replication: int
     _booked: list[Infusion] = field(init=False, default_factory=list)
+    _queue: dict[int, tuple[Infusion, float]] = field(init=False, default_factory=dict)
+    _seated: int = field(init=False, default=0)
     _waited_days: list[float] = field(init=False, default_factory=list)
 
     def book(self, index: Ints, day: int, purpose: str) -> None:
@@ -107,20 +109,44 @@ class Chairs:
         handed, self._booked = self._booked, []
         return handed
 
-    def seated(self, infusion: Infusion, waited_days: float) -> None:
+    def asked(self, infusion: Infusion, day: float) -> None:
+        """A patient is there and waits for a chair, be it for no time."""
+        self._queue[id(infusion)] = (infusion, day)
+
+    def seated(self, infusion: Infusion, day: float) -> None:
         """A patient has a chair; one who waited a day or longer is given the course that much later."""
+        self._seated += 1
+        self._waited(*self._queue.pop(id(infusion)), day)
+
+    def close(self, days: int) -> None:
+        """Count the time waited so far by those who wait when a run of so many days ends."""
+        for infusion, asked_day in self._queue.values():
+            self._waited(infusion, asked_day, float(days))
+
+    def _waited(self, infusion: Infusion, asked_day: float, day: float) -> None:
+        waited_days = day - asked_day
         self._waited_days.append(waited_days)
         if waited_days >= 1:
             self.state.wait_for_chair(infusion.person, int(waited_days))
 
     def outcomes(self, days: int) -> dict[str, float]:
-        """What waiting came to over a run of so many days; NaN where chairs are not modelled."""
-        names = ("infusions", "chair_wait_share_percent", "mean_chair_wait_hours", "mean_chair_queue")
+        """What waiting came to over a run of so many days that is closed; NaN where chairs are not modelled.
+
+        The shares and means are of all who asked for a chair, with the wait so far of those who still wait.
+        """
+        names = (
+            "infusions",
+            "infusions_waiting_at_end",
+            "chair_wait_share_percent",
+            "mean_chair_wait_hours",
+            "mean_chair_queue",
+        )
         waited = np.array(self._waited_days)
         if not waited.size:
             return dict.fromkeys(names, np.nan)
         values = (
-            len(waited),
+            self._seated,
+            len(self._queue),
             100 * float((waited > 0).mean()),
             float(waited.mean()) * self.settings.infusion_chair_hours_per_day,
             float(waited.sum()) / days,

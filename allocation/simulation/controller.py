@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from allocation.scenario import Controller
+from allocation.simulation.demand import Floats
 
 __all__ = ["TierController"]
 
-_LOWEST, _HIGHEST = 1, 4
+_LOWEST = 1
 
 
 @dataclass(slots=True)
@@ -23,6 +26,8 @@ class TierController:
     ----------
     settings
         The scenario's numbers.
+    limits
+        Of each trigger for tiers 2, 3 and 4; see :func:`allocation.simulation.cover.trigger_limits`.
     tier
         Tier in force.
     entered_week
@@ -30,6 +35,7 @@ class TierController:
     """
 
     settings: Controller
+    limits: Floats
     tier: int = field(init=False)
     entered_week: int = field(init=False, default=0)
     _ups: list[tuple[int, int]] = field(init=False, default_factory=list)
@@ -38,29 +44,31 @@ class TierController:
     def __post_init__(self) -> None:
         self.tier = self.settings.starting_tier
 
-    def called_for(self, cover_weeks: float, product_cover_weeks: float) -> int:
-        """The tier that cover calls for, looked at on its own.
+    def called_for(self, cover_weeks: Floats) -> int:
+        """The tier that cover calls for, looked at on its own: the highest of all triggers.
 
         Parameters
         ----------
         cover_weeks
-            National usable stock over expected weekly demand.
-        product_cover_weeks
-            The same of the product with the least, among those that meet enough of demand.
+            Of each trigger; see :func:`allocation.simulation.cover.cover_weeks`.
         """
-        settings = self.settings
-        if _below(cover_weeks, settings.enter_tier_4_below_weeks):
-            return _HIGHEST
-        if _below(cover_weeks, settings.enter_tier_3_below_weeks):
-            return 3
-        if _below(cover_weeks, settings.enter_tier_2_below_weeks):
-            return 2
-        return 2 if _below(product_cover_weeks, settings.product_enter_tier_2_below_weeks) else _LOWEST
+        # A threshold of 0 turns its trigger off, also where a margin has been taken from the cover.
+        below = (self.limits > 0) & (cover_weeks[:, None] < self.limits)
+        called = np.flatnonzero(below.any(axis=0))
+        return int(called[-1]) + 2 if called.size else _LOWEST
 
-    def step(self, week: int, cover_weeks: float, product_cover_weeks: float) -> int:
-        """Review where a review is due, let decisions take effect, and return the tier in force this week."""
+    def step(self, week: int, cover_weeks: Floats, left_weeks: Floats) -> int:
+        """Review where a review is due, let decisions take effect, and return the tier in force this week.
+
+        Parameters
+        ----------
+        cover_weeks
+            Of each trigger, which calls for a tier.
+        left_weeks
+            The same less what the backlog will take, by which alone a tier is left.
+        """
         if week % self.settings.review_every_weeks == 0:
-            self._review(week, cover_weeks, product_cover_weeks)
+            self._review(week, cover_weeks, left_weeks)
         due = [tier for effect, tier in self._ups if effect <= week]
         self._ups = [(effect, tier) for effect, tier in self._ups if effect > week]
         if due and max(due) > self.tier:
@@ -69,29 +77,22 @@ class TierController:
             self._enter(self.tier - 1, week)
         return self.tier
 
-    def _review(self, week: int, cover_weeks: float, product_cover_weeks: float) -> None:
-        wanted = self.called_for(cover_weeks, product_cover_weeks)
+    def _review(self, week: int, cover_weeks: Floats, left_weeks: Floats) -> None:
+        wanted = self.called_for(cover_weeks)
         effect = week + self.settings.decision_lag_weeks
         highest_decided = max([self.tier, *(tier for _, tier in self._ups)])
         if wanted > highest_decided:
             self._ups.append((effect, wanted))
-        may_leave = self.tier > _LOWEST and not self._ups and self._calm(cover_weeks, product_cover_weeks)
+        may_leave = self.tier > _LOWEST and not self._ups and self._calm(left_weeks)
         if not may_leave:
             self._down_week = None
         elif self._down_week is None and effect - self.entered_week >= self.settings.minimum_stay_weeks:
             self._down_week = effect
 
-    def _calm(self, cover_weeks: float, product_cover_weeks: float) -> bool:
-        margin = self.settings.leave_margin_weeks
-        below = self.called_for(cover_weeks - margin, product_cover_weeks - margin)
-        return below < self.tier
+    def _calm(self, left_weeks: Floats) -> bool:
+        return self.called_for(left_weeks - self.settings.leave_margin_weeks) < self.tier
 
     def _enter(self, tier: int, week: int) -> None:
         self.tier = tier
         self.entered_week = week
         self._down_week = None
-
-
-def _below(cover_weeks: float, threshold_weeks: float) -> bool:
-    # A threshold of 0 turns its trigger off, also where a margin has been taken from the cover.
-    return threshold_weeks > 0 and cover_weeks < threshold_weeks

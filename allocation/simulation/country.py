@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from allocation.simulation.allocate import Waiting, Watch, allocate_week
 from allocation.simulation.bedside import serve_acute
 from allocation.simulation.chairs import Chairs
 from allocation.simulation.controller import TierController
+from allocation.simulation.cover import NationalWeek, cover_weeks, need_of, owed_of, trigger_limits
 from allocation.simulation.demand import Bools, Floats, Ints, draw_arrivals, draw_long_term, join
 from allocation.simulation.dispatch import Dispatcher, Shipment
 from allocation.simulation.happenings import Happenings, draw_failures, draw_happenings, has_indication
@@ -37,21 +39,7 @@ from allocation.simulation.stock_outs import StockOuts
 from allocation.simulation.supply import tied_use
 from allocation.simulation.world import World
 
-__all__ = ["Country", "NationalWeek"]
-
-
-@dataclass(frozen=True, slots=True)
-class NationalWeek:
-    """The country at the allocation of one week.
-
-    ``cover_weeks`` is NaN where nobody needs anything; ``solved`` says whether the program was needed.
-    """
-
-    tier: int
-    cover_weeks: float
-    stock_mg: int
-    demand_mg: float
-    solved: bool
+__all__ = ["Country"]
 
 
 @dataclass(slots=True)
@@ -92,7 +80,8 @@ class Country:
         panels, products = len(world.places.panels), len(world.places.products)
         self.ledger = Ledger(panels + 1, products)
         self.record = Recorder(scenario.run.weeks, panels, products)
-        self.controller = TierController(scenario.controller)
+        limits = trigger_limits(scenario.controller, world.places.products, world.use_mg.sum(axis=0))
+        self.controller = TierController(scenario.controller, limits)
         self.tier = world.tiers.of(self.controller.tier)
         smallest_vial_mg = np.array([product.vial_mg[0] for product in world.products.product])
         self.stock_outs = StockOuts(smallest_vial_mg, world.use_mg > 0)
@@ -196,23 +185,36 @@ class Country:
         here[: len(self.world.start)] = True
         return here & (self.state.leaves_day > day)
 
-    def deliver(self, shipment: Shipment) -> None:
-        """A shipment arrives; what a recall since it was sent has called in is destroyed."""
-        world, day = self.world, shipment.arrival_day
-        self.dispatcher.in_transit_mg -= shipment.mg
+    def deliver(self, shipments: Sequence[Shipment]) -> None:
+        """Shipments of one day's dispatch arrive together; what a recall since then has called in is destroyed."""
+        world, day = self.world, shipments[0].arrival_day
         expiry_day = day + (world.life_days * world.scenario.supply.shelf_life_left_share).astype(np.int64)
-        reached = self._reached(shipment)
-        plain_mg = shipment.mg.copy()
-        plain_mg[:, list(reached)] = 0
+        reached = [self._reached(shipment) for shipment in shipments]
+        plain_mg = np.zeros_like(self.dispatcher.in_transit_mg)
+        for shipment, found in zip(shipments, reached, strict=True):
+            self.dispatcher.arrived(shipment)
+            plain_mg += shipment.mg
+            for product in found:
+                plain_mg[:, product] -= shipment.mg[:, product]
         self.ledger.receive_all(plain_mg, expiry_day)
-        for place, product in np.argwhere(shipment.mg - plain_mg).tolist() if reached else ():
+        for shipment, found in zip(shipments, reached, strict=True):
+            if found:
+                self._deliver_reached(shipment, found, expiry_day)
+
+    def _deliver_reached(
+        self, shipment: Shipment, reached: dict[int, tuple[float, int, float]], expiry_day: Ints
+    ) -> None:
+        """What a recall or a hold reaches of a shipment is destroyed or put aside on arrival."""
+        for place, product in np.argwhere(shipment.mg).tolist():
+            if product not in reached:
+                continue
             mg, until = int(shipment.mg[place, product]), int(expiry_day[product])
             recalled, number, share = reached[product]
             gone = min(mg, math.ceil(mg * recalled))
             aside = min(mg - gone, math.ceil((mg - gone) * share))
             self.ledger.receive(place, product, expiry_day=until, mg=mg - aside, destroyed_mg=gone)
             self.ledger.receive_on_hold(number, place, product, expiry_day=until, mg=aside)
-            self._log_destroyed(day, place, product, gone)
+            self._log_destroyed(shipment.arrival_day, place, product, gone)
 
     def _reached(self, shipment: Shipment) -> dict[int, tuple[float, int, float]]:
         """Products of a shipment that a recall or a hold reaches: share recalled, number of the hold, share on hold."""
@@ -318,26 +320,18 @@ class Country:
         state.grade[done] = state.people.grade_if_reviewed[done]
         state.leaves_day[done[stops]] = day
 
-    def expected_weekly_mg(self, day: int) -> float:
-        """Milligrams that the patients now on treatment and the acute patients expected need in a week."""
-        world = self.world
-        long_term: Floats = self.state.weekly_mg[self._on_treatment(day)]
-        acute = world.expected.by_route.sum() * world.expected.season[day // DAYS_PER_WEEK]
-        return float(long_term.sum() + acute)
-
     def review_tier(self, day: int) -> None:
         """Weigh stock against need and let the tier change."""
-        settings = self.world.scenario.controller
-        usable, use = self.ledger.usable.sum(axis=0), self.world.use_mg.sum(axis=0)
-        watched = (use > 0) & (use >= settings.product_share_of_demand * use.sum())
-        product_cover = usable[watched] / use[watched]
-        demand_mg = self.expected_weekly_mg(day)
-        cover_weeks = float(usable.sum()) / demand_mg if demand_mg else np.inf
-        before = self.controller.tier
-        after = self.controller.step(day // DAYS_PER_WEEK, cover_weeks, float(product_cover.min(initial=np.inf)))
+        usable, before, week = self.ledger.usable.sum(axis=0), self.controller.tier, day // DAYS_PER_WEEK
+        need = need_of(self.world, self.state, self._on_treatment(day), self._use_mg(day), week)
+        weeks = left = cover_weeks(usable, need)
+        share = self.world.scenario.controller.backlog_share_in_recovery
+        if before > 1 and share:
+            # The country leaves a tier by what would be left once the backlog is served.
+            left = cover_weeks(usable, need, share * owed_of(self.world, self.state))
+        after = self.controller.step(week, weeks, left)
         self.tier = self.happenings.tier(self.world.tiers.of(after))
-        known_cover = cover_weeks if np.isfinite(cover_weeks) else np.nan
-        self.national.append(NationalWeek(after, known_cover, int(usable.sum()), demand_mg, solved=False))
+        self.national.append(NationalWeek.of(after, usable, need, weeks))
         if after != before:
             direction = "up" if after > before else "down"
             self.record.log(day, "tier", text=f"Tier {after} in force, {direction} from tier {before}")
@@ -370,8 +364,7 @@ class Country:
         state.serve(who, product=product, mg=mg, day=day, week=week)
         self.chairs.book(who, day, "planned")
         self.stock_outs.note(week, self.ledger.usable)
-        last = self.national[-1]
-        self.national[-1] = NationalWeek(last.tier, last.cover_weeks, last.stock_mg, last.demand_mg, done.solved)
+        self.national[-1] = replace(self.national[-1], solved=done.solved)
 
     def close(self) -> None:
         """End the run and prove its books.
@@ -379,10 +372,12 @@ class Country:
         Raises
         ------
         VerificationError
-            Where stock is not conserved to the milligram, or demand does not add up.
+            Where stock, or what makers sent out, is not conserved to the milligram, or demand does not add up.
         """
+        self.chairs.close(self.world.days)
         self.state.close_run(self.world.scenario.run.weeks)
         self.ledger.check()
+        self.dispatcher.check()
         self.record.check()
         given = int(self.record.total_mg("issued"))
         if given != int(self.ledger.issued.sum()):

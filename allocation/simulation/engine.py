@@ -24,6 +24,7 @@ __all__ = ["play"]
 
 Process = Generator[simpy.Event, Any, None]
 Rooms = list[simpy.Resource | None]
+Road = dict[tuple[int, int], list[Shipment]]
 
 _DISRUPTION, _DISPATCH, _ARRIVAL, _EXPIRY, _ACUTE, _REVIEW, _ALLOCATION = (step / 10 for step in range(7))
 _WEEK_END = DAYS_PER_WEEK - 0.1
@@ -54,19 +55,27 @@ def play(world: World, *, seed: int, replication: int, watch: Watch | None = Non
         Where stock is not conserved to the milligram, or demand does not add up.
     """
     country = Country(world, seed, replication, watch)
-    every = world.scenario.supply.dispatch_every_days
-    head_start = -int(np.ceil(world.scenario.supply.lead_time_days.mean * _HEAD_START_LEADS / every)) * every
-    clock = simpy.Environment(initial_time=head_start)
+    head_start = _head_starts(world)
+    clock = simpy.Environment(initial_time=min(head_start.values()))
     for number, one in enumerate(country.happenings.every):
         clock.process(_happen(clock, country, number, one))
-    for maker in dict.fromkeys(product.maker for product in world.products.product):
-        clock.process(_supply(clock, country, maker, first_day=head_start))
+    road: Road = {}
+    for maker, first_day in head_start.items():
+        clock.process(_supply(clock, country, maker, road, first_day=first_day))
     rooms = [simpy.Resource(clock, capacity=number) if number else None for number in world.chairs.tolist()]
     clock.process(_daily(clock, country, rooms))
     clock.process(_weekly(clock, country, rooms))
     clock.run(until=world.days)
     country.close()
     return country
+
+
+def _head_starts(world: World) -> dict[str, int]:
+    """Day on which each maker first sends out, so that day 0 finds as much on the road as any later day."""
+    supply = world.scenario.supply
+    every = supply.dispatch_every_days
+    leads = {product.maker: supply.lead_time_of(product.maker).expected for product in world.products.product}
+    return {maker: -int(np.ceil(days * _HEAD_START_LEADS / every)) * every for maker, days in leads.items()}
 
 
 def _until(clock: simpy.Environment, day: float) -> simpy.Event:
@@ -84,17 +93,21 @@ def _happen(clock: simpy.Environment, country: Country, number: int, one: Disrup
     country.end(number, end_day)
 
 
-def _supply(clock: simpy.Environment, country: Country, maker: str, *, first_day: int) -> Process:
+def _supply(clock: simpy.Environment, country: Country, maker: str, road: Road, *, first_day: int) -> Process:
     every = country.world.scenario.supply.dispatch_every_days
     for day in range(first_day, country.world.days, every):
         yield _until(clock, day + _DISPATCH)
         for shipment in country.dispatch(maker, day):
-            clock.process(_travel(clock, country, shipment))
+            days = (shipment.sent_day, shipment.arrival_day)
+            if days not in road:
+                clock.process(_travel(clock, country, road, days))
+            # What all makers send on one day to arrive on one day travels together.
+            road.setdefault(days, []).append(shipment)
 
 
-def _travel(clock: simpy.Environment, country: Country, shipment: Shipment) -> Process:
-    yield _until(clock, shipment.arrival_day + _ARRIVAL)
-    country.deliver(shipment)
+def _travel(clock: simpy.Environment, country: Country, road: Road, days: tuple[int, int]) -> Process:
+    yield _until(clock, days[1] + _ARRIVAL)
+    country.deliver(road.pop(days))
 
 
 def _infuse_all(clock: simpy.Environment, country: Country, rooms: Rooms) -> None:
@@ -106,10 +119,10 @@ def _infuse_all(clock: simpy.Environment, country: Country, rooms: Rooms) -> Non
 
 def _infuse(clock: simpy.Environment, country: Country, room: simpy.Resource, infusion: Infusion) -> Process:
     yield _until(clock, infusion.asked_day)
-    asked_day = clock.now
+    country.chairs.asked(infusion, clock.now)
     with room.request() as chair:
         yield chair
-        country.chairs.seated(infusion, clock.now - asked_day)
+        country.chairs.seated(infusion, clock.now)
         yield clock.timeout(infusion.days)
 
 

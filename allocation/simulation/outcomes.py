@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from allocation.quantities import DAYS_PER_WEEK, MG_PER_G
-from allocation.simulation.country import Country, NationalWeek
+from allocation.simulation.country import Country
+from allocation.simulation.cover import NationalWeek
 from allocation.simulation.demand import Ints
 from allocation.simulation.record import GRADES, MEASURES
 from allocation.simulation.stock_outs import NEVER
@@ -67,6 +68,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "acute_patients": ("Acute patients who came", "patients"),
     "acute_lost_patients": ("Acute patients lost to treatment after waiting", "patients"),
     "infusions": ("Intravenous courses begun, where chairs are modelled", "courses"),
+    "infusions_waiting_at_end": ("Intravenous courses still waiting for a chair at the end", "courses"),
     "chair_wait_share_percent": ("Share of infusions that waited for a chair", "%"),
     "mean_chair_wait_hours": ("Mean wait for a chair, in hours that chairs are open", "hours"),
     "mean_chair_queue": ("Mean number of patients waiting for a chair", "patients"),

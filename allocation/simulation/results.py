@@ -9,11 +9,12 @@ import numpy as np
 
 from allocation.scenario import Scenario
 from allocation.simulation.consequences import consequences_of, consequences_summary
-from allocation.simulation.country import Country, NationalWeek
+from allocation.simulation.country import Country
+from allocation.simulation.cover import NationalWeek
 from allocation.simulation.demand import Floats, Places
 from allocation.simulation.outcomes import OUTCOMES, Affected, affected_of, outcomes_of
 from allocation.simulation.record import Event, Weeks
-from allocation.simulation.statistics import CONFIDENCE, Interval, interval
+from allocation.simulation.statistics import CONFIDENCE, Interval, interval, quantiles
 from allocation.simulation.stock_outs import StockOuts
 from allocation.simulation.world import World
 
@@ -113,7 +114,7 @@ def summary(
     verification: Mapping[str, object] | None = None,
     consequences: Mapping[str, Floats] | None = None,
 ) -> dict[str, object]:
-    """Each outcome with its interval, and what a reader must know to judge it; ready for JSON.
+    """Each outcome with its interval and quantiles, and what a reader must know to judge it; ready for JSON.
 
     Parameters
     ----------
@@ -132,7 +133,8 @@ def summary(
     """
     told = {}
     for name, (label, unit) in OUTCOMES.items():
-        told[name] = {"label": label, "unit": unit, **asdict(outcome_interval(name, outcomes[name]))}
+        found = asdict(outcome_interval(name, outcomes[name]))
+        told[name] = {"label": label, "unit": unit, **found, **quantiles(outcomes[name])}
     asked = {
         "precision": precision,
         "verification": verification,

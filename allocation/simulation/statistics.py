@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CONFIDENCE", "Interval", "bands", "half_width", "interval", "replications_needed"]
+__all__ = ["CONFIDENCE", "QUANTILES", "Interval", "bands", "half_width", "interval", "quantiles", "replications_needed"]
 
 Floats = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.95
 """Confidence level of every interval told."""
+
+QUANTILES = {"q05": 0.05, "q50": 0.5, "q95": 0.95}
+"""Quantiles over replications that are told besides: where single replications lie, however many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,19 @@ def interval(
         return Interval(mean, None, None, 1)
     half = half_width(float(known.std(ddof=1)), n, confidence=confidence)
     return Interval(mean, max(mean - half, min(lowest, mean)), min(mean + half, max(highest, mean)), n)
+
+
+def quantiles(values: Sequence[float] | Floats) -> dict[str, float | None]:
+    """The :data:`QUANTILES` of the replications that have a value, by linear interpolation; None where none has.
+
+    >>> quantiles([1.0, 2.0, float("nan"), 3.0])["q50"]
+    2.0
+    """
+    array = np.asarray(values, dtype=np.float64)
+    known = array[~np.isnan(array)]
+    if not len(known):
+        return dict.fromkeys(QUANTILES)
+    return dict(zip(QUANTILES, np.quantile(known, list(QUANTILES.values())).tolist(), strict=True))
 
 
 def half_width(sd: float, replications: int, *, confidence: float = CONFIDENCE) -> float:

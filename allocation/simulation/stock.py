@@ -135,12 +135,17 @@ class Ledger:
         return gone
 
     def destroy(self, place: int, product: int, share: float) -> int:
-        """Destroy a share of every batch of a product at a place, in whole milligrams rounded up; return how many."""
-        batches = self._batches[place][product]
-        kept = [(expiry_day, held - min(held, int(np.ceil(held * share)))) for expiry_day, held in batches]
-        mg = sum(held for _, held in batches) - sum(held for _, held in kept)
-        self._batches[place][product] = [batch for batch in kept if batch[1]]
+        """Destroy a share of every batch of a product at a place, also of those on hold; return how many milligrams.
+
+        Whole milligrams of each batch, rounded up.
+        """
+        kept, mg = _without(self._batches[place][product], share)
+        self._batches[place][product] = kept
         self._settle(place, product, -mg)
+        for key in [key for key in self._held if key[1:] == (place, product)]:
+            self._held[key], gone = _without(self._held[key], share)
+            self.on_hold[place, product] -= gone
+            mg += gone
         self.destroyed[place, product] += mg
         return mg
 
@@ -185,12 +190,16 @@ class Ledger:
         Raises
         ------
         VerificationError
-            Where it does not hold, or the batches do not add up to the stock.
+            Where it does not hold, or the batches do not add up to the stock, usable and on hold.
         """
         batches = np.array([[sum(mg for _, mg in cell) for cell in row] for row in self._batches], dtype=np.int64)
+        held = np.zeros_like(self.on_hold)
+        for (_, place, product), aside in self._held.items():
+            held[place, product] += sum(mg for _, mg in aside)
         came = self.opening + self.delivered
         went = self.issued + self.expired + self.destroyed + self.on_hold
-        if not np.array_equal(came, went + self.usable) or not np.array_equal(batches, self.usable):
+        balances = np.array_equal(came, went + self.usable)
+        if not balances or not np.array_equal(batches, self.usable) or not np.array_equal(held, self.on_hold):
             raise VerificationError("the stock ledger does not balance")
 
     def _put(self, place: int, product: int, expiry_day: int, mg: int) -> None:
@@ -204,3 +213,10 @@ class Ledger:
         self.usable[place, product] += change_mg
         batches = self._batches[place][product]
         self._first_expiry[place, product] = batches[0][0] if batches else _NEVER
+
+
+def _without(batches: list[tuple[int, int]], share: float) -> tuple[list[tuple[int, int]], int]:
+    """Batches less a share of each, and the milligrams taken off."""
+    kept = [(expiry_day, held - min(held, int(np.ceil(held * share)))) for expiry_day, held in batches]
+    mg = sum(held for _, held in batches) - sum(held for _, held in kept)
+    return [batch for batch in kept if batch[1]], mg

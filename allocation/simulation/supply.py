@@ -57,7 +57,7 @@ def check_names(
     entries: Sequence[tuple[str, str]] = (),
     alike: Sequence[str] = (),
 ) -> None:
-    """Refuse disruptions and mitigations that name a product, a maker or an indication we do not know.
+    """Refuse a scenario that names a product, a maker or an indication we do not know.
 
     Parameters
     ----------
@@ -77,6 +77,7 @@ def check_names(
     known = {
         "weight_by_product": ("a known product code", codes),
         "products": ("a known product code", codes),
+        "product": ("a known product code", codes),
         "weight_by_maker": ("a known maker", makers),
         "maker": ("a known maker", makers),
         "makers": ("a known maker", makers),
@@ -84,8 +85,14 @@ def check_names(
         "indications": ("an indication of the cohort or of acute patients", indications),
     }
     faults = []
-    for role in ("disruption", "mitigation"):
-        for number, one in enumerate(getattr(scenario, role)):
+    listed = {
+        "disruption": scenario.disruption,
+        "mitigation": scenario.mitigation,
+        "supply.maker": scenario.supply.maker,
+        "controller.product": scenario.controller.product,
+    }
+    for role, every in listed.items():
+        for number, one in enumerate(every):
             for key, (expected, right) in known.items():
                 named = getattr(one, key, ())
                 for name in (named,) if isinstance(named, str) else named:
@@ -227,9 +234,8 @@ def output_factor(one: object, contract_mg: Floats, products: ProductSet) -> Flo
         return 1.0 + uneven(one.fraction, weight, contract_mg)
     if isinstance(one, SupplierWithdrawal):
         named = one.products or tuple(codes)
-        return np.array(
-            [0.0 if maker == one.maker and code in named else 1.0 for code, maker in zip(codes, makers, strict=True)]
-        )
+        gone = [maker == one.maker and code in named for code, maker in zip(codes, makers, strict=True)]
+        return np.where(gone, 1.0 - one.fraction, 1.0)
     return None
 
 
@@ -258,10 +264,28 @@ def lead_days(lead_time: LeadTime, uniform: Floats) -> Ints:
 
     By the inverse, so that a longer mean makes every delivery of a run later and never swaps luck between them.
     """
-    if lead_time.sd == 0:
-        return np.full(len(uniform), round(lead_time.mean), dtype=np.int64)
-    from scipy.special import gammaincinv
+    days: Floats
+    kind, mean, sd = lead_time.distribution, lead_time.mean, lead_time.sd
+    if kind == "empirical":
+        observed = np.sort(np.array(lead_time.days, dtype=np.float64))
+        days = observed[(uniform * len(observed)).astype(np.int64)]
+    elif kind == "triangular":
+        low, high, peak = lead_time.low or 0.0, lead_time.high or 0.0, lead_time.peak
+        left = (peak - low) / (high - low)
+        rising = low + (high - low) * np.sqrt(uniform * left)
+        falling = high - (high - low) * np.sqrt((1 - uniform) * (1 - left))
+        days = np.asarray(np.where(uniform < left, rising, falling), dtype=np.float64)
+    elif kind == "fixed" or sd == 0:
+        return np.full(len(uniform), round(mean), dtype=np.int64)
+    elif kind == "lognormal":
+        from scipy.special import ndtri
 
-    shape = (lead_time.mean / lead_time.sd) ** 2
-    days = gammaincinv(shape, uniform) * (lead_time.sd**2 / lead_time.mean)
+        spread = np.log1p((sd / mean) ** 2)
+        # A draw of 0 is infinitely far out, and arrives at once.
+        days = np.asarray(mean * np.exp(np.sqrt(spread) * ndtri(uniform) - spread / 2), dtype=np.float64)
+    else:
+        from scipy.special import gammaincinv
+
+        shape = (mean / sd) ** 2
+        days = np.asarray(gammaincinv(shape, uniform), dtype=np.float64) * (sd**2 / mean)
     return np.asarray(np.rint(days), dtype=np.int64)

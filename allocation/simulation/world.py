@@ -17,6 +17,7 @@ from allocation.seeds import stream
 from allocation.simulation.chairs import chairs_of
 from allocation.simulation.demand import ROUTES, AcuteSource, Bools, Floats, Ints, People, Places, people_of
 from allocation.simulation.follow import Follow, follow_forecast
+from allocation.simulation.record import GRADES
 from allocation.simulation.supply import (
     Batches,
     can_give,
@@ -46,6 +47,8 @@ class AcuteExpectation:
         Shape (panels, routes).
     grade_4, grade_4_squared
         Of those of grade 4, by panel: arrivals times the mean course, and times the mean square of the course (mg²).
+    by_grade
+        Of each grade 0 to 4, all panels together.
     iv_courses
         Intravenous courses, by panel.
     season
@@ -55,6 +58,7 @@ class AcuteExpectation:
     by_route: Floats
     grade_4: Floats
     grade_4_squared: Floats
+    by_grade: Floats
     iv_courses: Floats
     season: Floats
 
@@ -72,7 +76,11 @@ class World:
     untied_mg
         Part of it that no patient's own product ties to a product: acute patients, and those without one on record.
     contract_mg
-        Milligrams a week that makers contract, by product.
+        Milligrams a week that makers contract at the start, by product, where none has a share of its own.
+    own_output
+        By product, the share that its maker contracts over that of all makers; 1 for a maker without one of its own.
+    lead_days
+        Days that a delivery of each product takes on average.
     largest_mg
         Largest course of each panel and product.
     opening
@@ -102,6 +110,8 @@ class World:
     use_mg: Floats
     untied_mg: Floats
     contract_mg: Floats
+    own_output: Floats
+    lead_days: Floats
     largest_mg: Floats
     opening: Batches
     life_days: Floats
@@ -130,6 +140,11 @@ class World:
             regions = self.panels.regions
             return regions, np.array([*(regions.index(panel.region) for panel in panels), -1])
         return (NATIONAL,), np.zeros(len(panels) + 1, dtype=np.int64)
+
+    def contracts(self, use_mg: Floats) -> Floats:
+        """Milligrams a week that makers contract, by product, as panels use them now, shape (panels, products)."""
+        shared: Floats = self.contract_mg.sum() * use_mg.sum(axis=0) / max(use_mg.sum(), 1.0)
+        return shared * self.own_output
 
     @property
     def policy(self) -> FoundPolicy:
@@ -205,6 +220,7 @@ def build_world(
     untied_mg = untied_use(start, expected.by_route, products)
     use_mg = tied_use(start, start.weekly_mg, *untied_mg.shape) + untied_mg
     total = use_mg.sum(axis=0)
+    supply, makers = scenario.supply, [product.maker for product in products.product]
     follow = _follow(scenario, forecast, start=start, places=places, use_mg=use_mg)
     if follow is not None:
         more = follow.by_week(expected.by_route.sum(axis=1), scenario.run.weeks)
@@ -220,7 +236,9 @@ def build_world(
         expected=expected,
         use_mg=use_mg,
         untied_mg=untied_mg,
-        contract_mg=total * scenario.supply.output_share_of_demand,
+        contract_mg=total * supply.output_share_of_demand,
+        own_output=np.array([supply.output_share_of(maker) for maker in makers]) / supply.output_share_of_demand,
+        lead_days=np.array([supply.lead_time_of(maker).expected for maker in makers]),
         largest_mg=largest_course(start, *use_mg.shape),
         opening=opening_batches(start, use_mg, scenario, products),
         life_days=shelf_life_days(products),
@@ -276,6 +294,7 @@ def expect_acute(acute: AcuteSource, places: Places, scenario: Scenario) -> Acut
     is_4 = people.grade == 4
     first = np.bincount(line[is_4], mg[is_4], lines)
     second = np.bincount(line[is_4], mg[is_4] * people.course_mg[is_4], lines)
+    graded = np.bincount(people.grade, mg * per_week.sum(axis=1)[line], GRADES).astype(np.float64)
 
     growth = np.log1p(scenario.demand.growth_per_year)
     level = rate.sum(axis=2) @ routes.sum(axis=1)
@@ -286,6 +305,7 @@ def expect_acute(acute: AcuteSource, places: Places, scenario: Scenario) -> Acut
         by_route=per_week.T @ routes,
         grade_4=per_week.T @ first,
         grade_4_squared=per_week.T @ second,
+        by_grade=graded,
         iv_courses=per_week.T @ (np.bincount(line[by_vein], minlength=lines) / _SAMPLE_PER_LINE),
         season=by_week / mean_day if mean_day > 0 else np.ones(weeks),
     )

@@ -15,6 +15,7 @@ from allocation.quantities import DAYS_PER_WEEK, MG_PER_G
 from allocation.records import canonical_json, write_text_atomic
 from allocation.rules import NATIONAL
 from allocation.simulation.consequences import consequence_labels
+from allocation.simulation.cover import GRADES_DOWN
 from allocation.simulation.outcomes import OUTCOMES
 from allocation.simulation.record import MEASURES
 from allocation.simulation.results import ReplicationResult, RunHead, RunResults, summary
@@ -25,6 +26,7 @@ __all__ = ["CONSEQUENCES_FILE", "FILES", "PART_FILES", "join_parts", "write_part
 FILES = (
     "weeks.parquet",
     "national.parquet",
+    "product_cover.parquet",
     "outcomes.parquet",
     "affected.parquet",
     "stock_outs.parquet",
@@ -37,6 +39,7 @@ FILES = (
 PART_FILES = (
     "weeks.parquet",
     "national.parquet",
+    "product_cover.parquet",
     "outcomes.parquet",
     "affected.parquet",
     "stock_outs.parquet",
@@ -65,6 +68,17 @@ _NATIONAL = pa.schema(
         ("cover_weeks", pa.float64()),
         ("stock_g", pa.float64()),
         ("demand_g", pa.float64()),
+        *((f"cover_grade_{grade}_weeks", pa.float64()) for grade in GRADES_DOWN),
+    ]
+)
+_PRODUCT_COVER = pa.schema(
+    [
+        ("replication", pa.int32()),
+        ("week", pa.int32()),
+        ("product", pa.string()),
+        ("stock_g", pa.float64()),
+        ("use_g", pa.float64()),
+        ("cover_weeks", pa.float64()),
     ]
 )
 _OUTCOMES = pa.schema([("replication", pa.int32()), *((name, pa.float64()) for name in OUTCOMES)])
@@ -104,7 +118,10 @@ _EVENTS = pa.schema(
         ("text", pa.string()),
     ]
 )
-_SCHEMAS = dict(zip(PART_FILES, (_WEEKS, _NATIONAL, _OUTCOMES, _AFFECTED, _STOCK_OUTS, _EVENTS), strict=True))
+_FEW = 100
+_SCHEMAS = dict(
+    zip(PART_FILES, (_WEEKS, _NATIONAL, _PRODUCT_COVER, _OUTCOMES, _AFFECTED, _STOCK_OUTS, _EVENTS), strict=True)
+)
 
 
 def _schemas(head: RunHead) -> dict[str, Any]:
@@ -150,7 +167,7 @@ def join_parts(
         if name == "events.parquet":
             found = (table for table in found if table.num_rows)
         in_one = name in ("outcomes.parquet", CONSEQUENCES_FILE)
-        _write(folder / name, schema, [pa.concat_tables(found).combine_chunks()] if in_one else found)
+        _write(folder / name, schema, [_stacked(found)] if in_one else found)
     outcomes = pq.read_table(folder / "outcomes.parquet")
     values = {name: outcomes.column(name).to_numpy(zero_copy_only=False) for name in OUTCOMES}
     reckoned = _read_consequences(folder) if head.scenario.consequences.enabled else None
@@ -161,6 +178,7 @@ def _write_tables(head: RunHead, parts: Sequence[ReplicationResult], folder: Pat
     columns: dict[str, Iterable[Mapping[str, object]]] = {
         "weeks.parquet": (_weeks(head, part) for part in parts),
         "national.parquet": (_national(part) for part in parts),
+        "product_cover.parquet": (_product_cover(head, part) for part in parts),
         "outcomes.parquet": [_outcomes(parts)],
         "affected.parquet": (_affected(head, part) for part in parts),
         "stock_outs.parquet": (_stock_outs(head, part) for part in parts),
@@ -192,6 +210,18 @@ def _write(path: Path, schema: pa.Schema, tables: Iterable[Any]) -> None:
             writer.write_table(table)
 
 
+def _stacked(tables: Iterable[Any]) -> Any:
+    """Tables of a row each in one, put together as they come: each alone takes far more memory than its numbers."""
+    done: list[Any] = []
+    few: list[Any] = []
+    for table in tables:
+        few.append(table)
+        if len(few) == _FEW:
+            done.append(pa.concat_tables(few).combine_chunks())
+            few = []
+    return pa.concat_tables([*done, *few]).combine_chunks()
+
+
 def _names(codes: npt.NDArray[np.integer], *names: str) -> npt.NDArray[np.object_]:
     found: npt.NDArray[np.object_] = np.array(names, dtype=object)[codes]
     return found
@@ -219,6 +249,27 @@ def _national(part: ReplicationResult) -> Mapping[str, object]:
         "cover_weeks": np.array([week.cover_weeks for week in weeks]),
         "stock_g": np.array([week.stock_mg for week in weeks]) / MG_PER_G,
         "demand_g": np.array([week.demand_mg for week in weeks]) / MG_PER_G,
+        **{
+            f"cover_grade_{grade}_weeks": np.array([week.grade_cover_weeks[place] for week in weeks])
+            for place, grade in enumerate(GRADES_DOWN)
+        },
+    }
+
+
+def _product_cover(results: RunHead, part: ReplicationResult) -> Mapping[str, object]:
+    stock, use = (
+        np.array([getattr(week, name) for week in part.national]) for name in ("product_stock_mg", "product_use_mg")
+    )
+    in_use = use > 0
+    week, product = np.nonzero(in_use)
+    stock_g, use_g = stock[in_use] / MG_PER_G, use[in_use] / MG_PER_G
+    return {
+        "replication": np.full(len(week), part.replication, dtype=np.int32),
+        "week": week.astype(np.int32),
+        "product": _names(product, *results.places.products),
+        "stock_g": stock_g,
+        "use_g": use_g,
+        "cover_weeks": stock_g / use_g,
     }
 
 

@@ -138,6 +138,10 @@ def test_hazards_of_relapse_are_those_of_the_trials() -> None:
     assert cidp.low == pytest.approx(-np.log(0.37) / 24, rel=0.01)
     assert cidp.high == pytest.approx(-np.log(0.11) / 12, rel=0.01)
     assert cidp.value == pytest.approx(np.sqrt(cidp.low * cidp.high), rel=0.01)
+    mmn = by_name["relapse_per_week_late_mmn"]
+    assert mmn.low == pytest.approx(-np.log(1 - 0.357) / 12, rel=0.01)
+    assert mmn.high == pytest.approx(-np.log(1 - 0.690) / 12, rel=0.01)
+    assert mmn.value == pytest.approx(np.sqrt(mmn.low * mmn.high), rel=0.01)
     half_dose = -np.log(0.65 / 0.80) / 24
     assert by_name["reduced_course_weight"].value == pytest.approx(half_dose / (0.5 * cidp.value), rel=0.02)
 
@@ -171,7 +175,10 @@ def test_draws_follow_their_distributions() -> None:
         else:
             reach = 0.03 * (one.high - one.low) + 1e-12
             assert (values.min(), values.max()) == pytest.approx((one.low, one.high), abs=reach), one.name
-        assert one.confidence == "P" or one.source, f"{one.name} has no source"
+        assert one.source, f"{one.name} has no source"
+        none_found = one.source == "None found"
+        assert not none_found or (one.confidence == "P" and one.text.startswith("Searched: ")), one.name
+        assert one.low < one.high, f"{one.name} is not drawn"
     assert draw_parameters(parameters, seed=1, replication=0) != draw_parameters(parameters, seed=1, replication=1)
 
 
@@ -221,7 +228,7 @@ def test_the_layer_changes_nothing_else_by_a_byte(make: Make, tmp_path: Path) ->
     layer = summaries[1].pop("consequences")
     assert summaries[0] == summaries[1]
     assert "never a prediction for a person" in layer["caveat"]
-    assert all(one["source"] or one["confidence"] == "P" for one in layer["parameters"])
+    assert all(one["source"] for one in layer["parameters"])
     table = pd.read_parquet(on / CONSEQUENCES_FILE)
     assert list(table.columns) == ["replication", *consequence_labels()]
     assert len(table) == 2, "one row a replication: no row a patient"

@@ -376,6 +376,9 @@ def test_files_hold_what_they_promise(make: Make, tmp_path: Path) -> None:
         if len(known):
             assert told["mean"] == pytest.approx(known.mean())
             assert told["low"] <= told["mean"] <= told["high"]
+            assert [told["q05"], told["q50"], told["q95"]] == pytest.approx(known.quantile([0.05, 0.5, 0.95]).tolist())
+        else:
+            assert told["q05"] is told["q50"] is told["q95"] is None
     assert [one["kind"] for one in summary["disruptions"]] == ["output_cut"]
     assert all(one["text"] and one["confidence"] for one in summary["assumptions"])
     resolved = json.loads((tmp_path / "run" / "resolved.json").read_text(encoding="utf-8"))

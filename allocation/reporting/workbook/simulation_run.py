@@ -96,12 +96,13 @@ def _outcomes(facts: Facts) -> Sheet:
         Field("low", "Low", f"Lower end of the {interval} of the mean.", "by_unit"),
         Field("high", "High", f"Upper end of the {interval} of the mean.", "by_unit"),
         Field("p05", "5%", f"Quantile {_OVER}: 5 in 100 lie below.", "by_unit"),
+        Field("median", "Median", f"Median {_OVER}: half of them lie below.", "by_unit"),
         Field("p95", "95%", f"Quantile {_OVER}: 5 in 100 lie above.", "by_unit"),
         Field("replications", "Replications", "Number of replications behind the row.", "whole"),
     )
     note = (
         f"Low and high are the ends of the {interval} of the mean, which narrows as replications are added; columns "
-        "headed 5% and 95% show how far single replications spread."
+        "headed 5%, median and 95% show how far single replications spread."
     )
     return Sheet("Outcomes", "Every outcome of the run with its interval", fields, facts.outcomes, note=note)
 

@@ -177,6 +177,11 @@ def test_chain_of_files_beside_each_other(tmp_path: Path) -> None:
             ("must not be above",),
         ),
         (MINE + "[supply.partial_deliveries]\nfirst_share_low = 0.9\n", ("first_share_low must not be above",)),
+        (MINE + '[supply.lead_time_days]\ndistribution = "triangular"\n', ("supply.lead_time_days", "low and high")),
+        (MINE + '[[supply.maker]]\nmaker = "BPL"\nlead_times = 3\n', ("supply.maker.0.lead_times", "lead_time_days")),
+        (MINE + '[[supply.maker]]\nmaker = "BPL"\n[[supply.maker]]\nmaker = "BPL"\n', ("one table of its own",)),
+        (MINE + "[controller.grade_cover.grade_5]\n", ("controller.grade_cover.grade_5", "grade_4")),
+        (MINE + "[controller]\nproduct_enter_tier_3_below_weeks = 9.0\n", ("controller", "must fall")),
         (MINE + "[panels]\ninfusion_chairs = 3\ninfusion_chair_load = 0.9\n", ("not both",)),
         (MINE + "[panels]\ninfusion_chair = 3\n", ("panels.infusion_chair", "infusion_chairs")),
         (MINE + '[consequences]\nenabled = "maybe"\n', ("consequences.enabled",)),
@@ -229,6 +234,7 @@ def test_disruptions_describe_themselves(tmp_path: Path) -> None:
             'kind = "output_rise"\nweeks = 2\nfraction = 0.2',
             'kind = "supplier_withdrawal"\nmaker = "BPL"',
             'kind = "supplier_withdrawal"\nmaker = "BPL"\nproducts = ["subgam_16"]\nweeks = 3',
+            'kind = "supplier_withdrawal"\nmaker = "BPL"\nweeks = 3\nfraction = 0.4',
             'kind = "batch_recall"\nproducts = ["octagam_5"]',
             'kind = "import_delay"\nweeks = 3\nextra_days = 7',
             'kind = "demand_surge"\nweeks = 3\nfraction = 0.5\napplies_to = "all"\ntext = "Winter"',
@@ -240,8 +246,9 @@ def test_disruptions_describe_themselves(tmp_path: Path) -> None:
         "Output of all makers up by 20 % for 2 weeks",
         "BPL supplies nothing from now on",
         "BPL (subgam_16) supplies nothing for 3 weeks",
+        "BPL supplies 40 % less for 3 weeks",
         "Recall: 100 % of all stock of octagam_5 destroyed",
         "Deliveries of all makers take 7 days longer for 3 weeks",
         "Winter",
     ]
-    assert [one.size for one in scenario.disruption] == [0.14, 0.2, 1, 1, 1, 7, 0.5]
+    assert [one.size for one in scenario.disruption] == [0.14, 0.2, 1, 1, 0.4, 1, 7, 0.5]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from allocation.simulation.statistics import bands, half_width, interval, replications_needed
+from allocation.simulation.statistics import bands, half_width, interval, quantiles, replications_needed
 
 
 def test_interval_is_students() -> None:
@@ -21,6 +21,13 @@ def test_missing_values_do_not_count() -> None:
     assert (got.mean, got.replications) == (4.0, 2)
     assert interval([float("nan")]) == interval([])
     assert interval([float("nan")]).mean is None
+
+
+def test_quantiles_are_of_the_replications_that_have_a_value() -> None:
+    values = np.append(np.arange(101.0), np.nan)
+    assert quantiles(values) == {"q05": 5.0, "q50": 50.0, "q95": 95.0}
+    assert quantiles([7.0]) == dict.fromkeys(("q05", "q50", "q95"), 7.0)
+    assert quantiles([np.nan]) == dict.fromkeys(("q05", "q50", "q95"))
 
 
 def test_one_value_has_no_interval_and_equal_ones_a_point() -> None:

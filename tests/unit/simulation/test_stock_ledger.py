@@ -71,6 +71,33 @@ def test_destroying_a_share_takes_it_from_every_batch() -> None:
     ledger.check()
 
 
+def test_a_recall_reaches_what_is_on_hold() -> None:
+    ledger = Ledger(1, 2)
+    for product in (0, 1):
+        ledger.open_with(0, product, expiry_day=10, mg=100)
+    assert ledger.hold(7, 0, 0, 0.6) == 60
+    assert ledger.hold(8, 0, 1, 1.0) == 100
+    assert ledger.destroy(0, 0, 0.5) == 20 + 30
+    assert (ledger.usable[0, 0], ledger.on_hold[0, 0], ledger.destroyed[0, 0]) == (20, 30, 50)
+    assert ledger.on_hold[0, 1] == 100, "another product is left alone"
+    ledger.check()
+    assert ledger.destroy(0, 0, 1.0) == 50
+    assert ledger.release(7) == []
+    assert ledger.release(8) == [(0, 1, 100)]
+    ledger.check()
+    assert ledger.usable.tolist() == [[0, 100]]
+
+
+def test_a_broken_hold_is_found() -> None:
+    ledger = Ledger(1, 1)
+    ledger.open_with(0, 0, expiry_day=10, mg=100)
+    ledger.hold(0, 0, 0, 0.5)
+    ledger.on_hold[0, 0] += 1
+    ledger.usable[0, 0] -= 1
+    with pytest.raises(VerificationError, match="balance"):
+        ledger.check()
+
+
 def test_destroyed_on_arrival() -> None:
     ledger = Ledger(1, 1)
     ledger.receive(0, 0, expiry_day=10, mg=100, destroyed_mg=40)
@@ -92,7 +119,7 @@ def test_a_broken_ledger_is_found() -> None:
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["open", "receive", "issue", "expire", "destroy"]),
+        st.sampled_from(["open", "receive", "issue", "expire", "destroy", "hold", "arrive on hold", "release"]),
         st.integers(0, 1),
         st.integers(0, 1),
         st.integers(0, 60),
@@ -115,9 +142,19 @@ def test_whatever_happens_it_balances(happenings: list[tuple[str, int, int, int,
             ledger.issue(place, product, min(mg, int(ledger.usable[place, product])))
         elif what == "expire":
             ledger.expire(day)
+        elif what == "hold":
+            ledger.hold(day % 3, place, product, (mg % 100 + 1) / 100)
+        elif what == "arrive on hold":
+            ledger.receive_on_hold(day % 3, place, product, expiry_day=day, mg=mg)
+        elif what == "release":
+            ledger.release(day % 3)
         else:
             ledger.destroy(place, product, (mg % 100 + 1) / 100)
         ledger.check()
         assert (ledger.usable >= 0).all()
+    for number in range(3):
+        ledger.release(number)
     ledger.expire(1000)
+    ledger.check()
     assert not np.any(ledger.usable)
+    assert not np.any(ledger.on_hold)
