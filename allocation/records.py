@@ -132,6 +132,8 @@ def write_text_atomic(path: Path, text: str) -> None:
 def new_folder(target: Path, *, overwrite_marker: str = "manifest.json") -> Iterator[Path]:
     """Temporary folder beside ``target`` that takes its place in one rename when the block ends well.
 
+    One command at a time may be at work on a target; a second one is refused before it can touch what the first has.
+
     An older run of ours there (told by the manifest in it) is replaced with all it holds; an empty folder is
     used. On any error or interruption the temporary folder is removed and ``target`` stays as it was.
 
@@ -145,7 +147,8 @@ def new_folder(target: Path, *, overwrite_marker: str = "manifest.json") -> Iter
     Raises
     ------
     InputError
-        Where ``target`` is a file, or a folder that holds something else than a run of ours, or cannot be written.
+        Where ``target`` is a file, or a folder that holds something else than a run of ours, or cannot be written, or
+        another command is writing it.
     """
     _check_free(target, overwrite_marker)
     part = target.with_name(f".{target.name}.part-{secrets.token_hex(4)}")
@@ -154,12 +157,36 @@ def new_folder(target: Path, *, overwrite_marker: str = "manifest.json") -> Iter
     except OSError as error:
         raise InputError(_unwritable(target, error)) from None
     try:
-        yield part
-        _check_free(target, overwrite_marker)
-        _put_in_place(part, target)
+        with _alone(target):
+            yield part
+            _check_free(target, overwrite_marker)
+            _put_in_place(part, target)
     finally:
         # ``part`` no longer exists once it has been renamed.
         shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Hold a target while the block lasts. The system lets go of it when the process ends, however it ends."""
+    # SQLite's lock of a file is the one that the standard library has on every system.
+    import sqlite3
+
+    mark = target.with_name(f".{target.name}.lock")
+    held = sqlite3.connect(mark, timeout=0, isolation_level=None)
+    try:
+        held.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            held.close()
+            remedy = "Wait until it is done, or name another folder."
+            raise InputError(Fault(str(target), "a folder that no other command is writing", remedy=remedy)) from None
+        # Some network drives know no locks; there the work goes on as if alone.
+    try:
+        yield
+    finally:
+        held.close()
+        mark.unlink(missing_ok=True)
 
 
 def _check_free(target: Path, marker: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import typer
 
-from allocation.errors import Fault, InputError, SolverError, VerificationError
+from allocation.errors import Fault, IgallocError, InputError, SolverError, VerificationError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,8 +113,12 @@ def shown(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]
         except (SolverError, VerificationError) as error:
             say(f"igalloc: no result: {error}")
             raise typer.Exit(DEFECT) from None
-        except KeyboardInterrupt:
-            say("igalloc: stopped. Nothing was written half.")
+        except IgallocError as error:
+            # Something outside went away: a worker, a scheduler. The message says how to go on.
+            say(f"igalloc: {error}.")
+            raise typer.Exit(DEFECT) from None
+        except KeyboardInterrupt as stop:
+            say(f"igalloc: stopped. {stop or 'Nothing was written half.'}")
             raise typer.Exit(STOPPED) from None
         except BrokenPipeError:
             # The reader of our output went away, as `head` does: not an error of ours.

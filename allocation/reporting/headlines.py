@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,8 +30,10 @@ __all__ = [
     "fill_finding",
     "fill_sentence",
     "late_sentence",
+    "precision_sentences",
     "tier_finding",
     "tier_sentence",
+    "unplayed_sentence",
 ]
 
 _NONE = 1e-9
@@ -158,6 +161,38 @@ def late_sentence(everybody: Mapping[str, float | str]) -> str:
     if unmet_g == 0:
         return f"{first}; nothing due is given up for good."
     return f"{first}; {grams(unmet_g)} are given up for good."
+
+
+def precision_sentences(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the replications left open of the precision that was asked for, one sentence an outcome.
+
+    Parameters
+    ----------
+    summary
+        Of a run or a study, with ``precision`` where something was asked, and ``replications``.
+    """
+    told = []
+    for name, asked in (summary.get("precision") or {}).items():
+        if asked["reached"]:
+            continue
+        half = "cannot be told" if asked["half_width"] is None else f"is {number(asked['half_width'], 2)} to each side"
+        played = plural(int(summary["replications"]), "replication")
+        wanted, pilot = number(asked["half_width_wanted"], 2), count(asked["pilot_replications"])
+        told.append(
+            f"The precision asked of {name} is not reached: after {played} its interval {half} and was to be {wanted}; "
+            f"the first {pilot} said that about {count(asked['replications_needed_by_pilot'])} are needed "
+            "(--most-replications)."
+        )
+    return tuple(told)
+
+
+def unplayed_sentence(summary: Mapping[str, Any]) -> str:
+    """What of the scenario begins only after the run has ended; blank where all of it is played."""
+    late = [one for one in summary.get("disruptions") or () if one["start_week"] >= summary["weeks"]]
+    if not late:
+        return ""
+    named = "; ".join(f"{str(one['text']).rstrip('.')} (from week {one['start_week']})" for one in late)
+    return f"Not played, as the run ends after {plural(int(summary['weeks']), 'week')}: {named}."
 
 
 def allocation_sentences(

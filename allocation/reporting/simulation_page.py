@@ -119,6 +119,8 @@ def sentences(facts: Facts) -> tuple[str, ...]:
         headlines.tier_sentence(facts.reached, facts.replications),
         headlines.fill_sentence(facts.grades),
         headlines.late_sentence(facts.everybody) if facts.everybody else "",
+        headlines.unplayed_sentence(facts.run.summary),
+        *headlines.precision_sentences(facts.run.summary),
     ]
     return tuple(sentence for sentence in said if sentence)
 

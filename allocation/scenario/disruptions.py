@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from allocation.scenario.base import Code, Model
+from allocation.scenario.base import Code, Model, PositiveDays, Ratio
 from allocation.scenario.happening import Happening, Share, Weeks, Weight, lasting, percent
 
 __all__ = [
@@ -57,7 +57,7 @@ class OutputRise(Happening):
 
     kind: Literal["output_rise"]
     weeks: Weeks
-    fraction: Annotated[float, Field(gt=0)]
+    fraction: Ratio
     weight_by_product: dict[str, Weight] = {}
     weight_by_maker: dict[str, Weight] = {}
 
@@ -142,7 +142,7 @@ class ImportDelay(Happening):
 
     kind: Literal["import_delay"]
     weeks: Weeks
-    extra_days: Annotated[float, Field(gt=0)]
+    extra_days: PositiveDays
     makers: tuple[str, ...] = ()
 
     @property
@@ -165,7 +165,7 @@ class DemandSurge(Happening):
 
     kind: Literal["demand_surge"]
     weeks: Weeks
-    fraction: Annotated[float, Field(gt=0)]
+    fraction: Ratio
     applies_to: Literal["acute", "all"] = "acute"
 
     @property
@@ -189,7 +189,7 @@ class PlasmaFall(Happening):
     kind: Literal["plasma_fall"]
     weeks: Weeks
     fraction: Share
-    arrives_after_weeks: Annotated[int, Field(ge=1)]
+    arrives_after_weeks: Weeks
     weight_by_product: dict[str, Weight] = {}
     weight_by_maker: dict[str, Weight] = {}
 
@@ -220,7 +220,7 @@ class NewIndication(Happening):
 
     kind: Literal["new_indication"]
     weeks: Weeks
-    fraction: Annotated[float, Field(gt=0)]
+    fraction: Ratio
     like: Code
     grade: Annotated[int, Field(ge=0, le=4)]
 

@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from allocation.scenario.base import Model
+from allocation.scenario.base import Model, RunWeek, RunWeeks
 
 __all__ = ["Happening", "Share", "Spread", "Week", "Weeks", "Weight", "lasting", "percent"]
 
-Week = Annotated[int, Field(ge=0)]
-Weeks = Annotated[int, Field(ge=1)]
+Week = RunWeek
+Weeks = RunWeeks
 Share = Annotated[float, Field(gt=0, le=1)]
-Weight = Annotated[float, Field(ge=0)]
+Weight = Annotated[float, Field(ge=0, le=1e6)]
 
 
 def percent(share: float) -> str:

@@ -116,7 +116,8 @@ def _locate(name: str, named_in: str, beside: Path | None) -> Path:
         path = Path(name) if beside is None else beside / name
         if path.is_file():
             return path
-        raise InputError(Fault(str(path), "a scenario file", remedy="There is no such file."))
+        why = "This is a folder." if path.is_dir() else "There is no such file."
+        raise InputError(Fault(str(path), "a scenario file", remedy=why))
     path_in_library = scenario_path(name)
     if path_in_library is not None:
         return path_in_library
@@ -206,7 +207,7 @@ def _unknown_keys(value: object, hint: object, source: str, prefix: str) -> Iter
         field = model.model_fields.get(key)
         if field is None:
             remedy = _near(key, tuple(model.model_fields), "Known here")
-            yield Fault(source, "no such key", column=prefix + key, remedy=remedy)
+            yield Fault(source, "one of the keys that scenarios have here", column=prefix + key, remedy=remedy)
         else:
             yield from _unknown_keys(inner, field.annotation, source, f"{prefix}{key}.")
 
@@ -239,6 +240,12 @@ def _fault(item: Any, chain: list[tuple[Path, dict[str, Any]]]) -> Fault:
     location = tuple(part for part in item["loc"] if not (isinstance(part, str) and part in _KINDS))
     source = next((str(path) for path, data in chain if _has(data, location)), str(chain[0][0]))
     shown = item["input"]
+    if item["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+        kind, kinds = str(item["ctx"].get("tag", "")), tuple(sorted(map(str, _KINDS_OF[str(location[0])])))
+        column = ".".join(str(part) for part in (*location, "kind"))
+        return Fault(
+            source, f"a kind of {location[0]}", column=column, value=kind, remedy=_near(kind, kinds, "Kinds are")
+        )
     return Fault(
         source,
         expected_by(item),
@@ -259,8 +266,8 @@ def _has(data: Any, location: tuple[str | int, ...]) -> bool:
     return True
 
 
-_KINDS = frozenset(
-    _kind(model)
+_KINDS_OF = {
+    part: frozenset(_kind(model) for model in _models_in(Scenario.model_fields[part].annotation))
     for part in ("disruption", "mitigation")
-    for model in _models_in(Scenario.model_fields[part].annotation)
-)
+}
+_KINDS = frozenset().union(*_KINDS_OF.values())

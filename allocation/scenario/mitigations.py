@@ -10,8 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from allocation.scenario.base import Code, Model
-from allocation.scenario.happening import Happening, Share, Weeks, lasting, percent
+from allocation.scenario.base import Code, CoverWeeks, Model, Ratio
+from allocation.scenario.happening import Happening, Share, Week, Weeks, lasting, percent
 
 __all__ = [
     "ContingencyStockRelease",
@@ -42,7 +42,7 @@ class ContingencyStockRelease(Happening):
 
     kind: Literal["contingency_stock_release"]
     weeks: Weeks
-    cover_weeks: Annotated[float, Field(gt=0)]
+    cover_weeks: Annotated[CoverWeeks, Field(gt=0)]
     products: tuple[Code, ...] = ()
 
     @property
@@ -65,8 +65,8 @@ class NewSupplier(Happening):
     kind: Literal["new_supplier"]
     weeks: Weeks | None = None
     products: tuple[Code, ...] = Field(min_length=1)
-    fraction: Annotated[float, Field(gt=0)]
-    ramp_weeks: Annotated[int, Field(ge=0)] = 0
+    fraction: Ratio
+    ramp_weeks: Week = 0
 
     @property
     def size(self) -> float:
@@ -90,7 +90,7 @@ class UkPlasma(Happening):
     kind: Literal["uk_plasma"]
     weeks: Weeks | None = None
     fraction: Share
-    ramp_weeks: Annotated[int, Field(ge=0)] = 0
+    ramp_weeks: Week = 0
     added: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     @property
@@ -142,7 +142,7 @@ class IntervalStretch(Happening):
 
     kind: Literal["interval_stretch"]
     weeks: Weeks
-    fraction: Annotated[float, Field(gt=0)]
+    fraction: Ratio
     grades: Grades
 
     @property

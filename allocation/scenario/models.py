@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from allocation.scenario.base import Code, Confidence, Model
+from allocation.scenario.base import Code, Confidence, CoverWeeks, Model, PerYear, RunWeek, RunWeeks
 from allocation.scenario.disruptions import HasDisruptions
 from allocation.scenario.mitigations import HasMitigations
 from allocation.scenario.supply import Panels, Supply
@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -42,7 +41,7 @@ class Run(Model):
     each outcome named is no wider than the number given, to each side, in the outcome's own unit.
     """
 
-    as_of: date
+    as_of: Annotated[date, Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
     weeks: Annotated[int, Field(ge=1, le=1040)]
     replications: Annotated[int, Field(ge=1, le=100_000)]
     seed: Annotated[int, Field(ge=0)]
@@ -62,9 +61,9 @@ def _falling(*weeks: float) -> None:
 class Thresholds(Model):
     """Weeks of cover below which a tier is called for; 0 for never."""
 
-    enter_tier_2_below_weeks: NotNegative = 0.0
-    enter_tier_3_below_weeks: NotNegative = 0.0
-    enter_tier_4_below_weeks: NotNegative = 0.0
+    enter_tier_2_below_weeks: CoverWeeks = 0.0
+    enter_tier_3_below_weeks: CoverWeeks = 0.0
+    enter_tier_4_below_weeks: CoverWeeks = 0.0
 
     @model_validator(mode="after")
     def _thresholds_fall(self) -> Self:
@@ -94,19 +93,19 @@ class Controller(Model):
     """
 
     starting_tier: Annotated[int, Field(ge=1, le=4)] = 1
-    review_every_weeks: Annotated[int, Field(ge=1)]
-    enter_tier_2_below_weeks: NotNegative
-    enter_tier_3_below_weeks: NotNegative
-    enter_tier_4_below_weeks: NotNegative
-    leave_margin_weeks: NotNegative
-    decision_lag_weeks: Annotated[int, Field(ge=0)]
-    minimum_stay_weeks: Annotated[int, Field(ge=0)]
+    review_every_weeks: RunWeeks
+    enter_tier_2_below_weeks: CoverWeeks
+    enter_tier_3_below_weeks: CoverWeeks
+    enter_tier_4_below_weeks: CoverWeeks
+    leave_margin_weeks: CoverWeeks
+    decision_lag_weeks: RunWeek
+    minimum_stay_weeks: RunWeek
     backlog_share_in_recovery: Share = 1.0
-    product_enter_tier_2_below_weeks: NotNegative = 0.0
-    product_enter_tier_3_below_weeks: NotNegative = 0.0
-    product_enter_tier_4_below_weeks: NotNegative = 0.0
+    product_enter_tier_2_below_weeks: CoverWeeks = 0.0
+    product_enter_tier_3_below_weeks: CoverWeeks = 0.0
+    product_enter_tier_4_below_weeks: CoverWeeks = 0.0
     product_share_of_demand: Share = 0.0
-    grade_4_weeks_held: NotNegative = 0.0
+    grade_4_weeks_held: CoverWeeks = 0.0
     grade_cover: GradeCover = GradeCover()
     product: tuple[ProductThresholds, ...] = ()
 
@@ -128,10 +127,10 @@ class Controller(Model):
 class Demand(Model):
     """Who comes, who goes, and how long an acute patient can wait. Shares are of patients."""
 
-    acute_patience_days: Annotated[int, Field(ge=0)]
-    growth_per_year: Annotated[float, Field(gt=-1)]
-    turnover_per_year: NotNegative
-    deaths_per_year: NotNegative = 0.0
+    acute_patience_days: Annotated[int, Field(ge=0, le=3650)]
+    growth_per_year: Annotated[float, Field(gt=-1, le=10)]
+    turnover_per_year: PerYear
+    deaths_per_year: PerYear = 0.0
     overdue_reviews_done_per_week: Share
     review_stop_share: Share
     forecast: str = ""

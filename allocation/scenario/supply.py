@@ -6,13 +6,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from allocation.scenario.base import Model
+from allocation.scenario.base import CoverWeeks, Days, Grams, Model, PositiveDays, Ratio
 
 __all__ = ["Hours", "LeadTime", "MakerSupply", "Panels", "PartialDeliveries", "Replenishment", "Supply"]
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+_LEAST_LOAD = 0.01
 
 
 class LeadTime(Model):
@@ -24,11 +23,11 @@ class LeadTime(Model):
     """
 
     distribution: Literal["gamma", "lognormal", "fixed", "triangular", "empirical"] = "gamma"
-    mean: Positive
-    sd: NotNegative
-    low: NotNegative | None = None
-    high: NotNegative | None = None
-    days: tuple[NotNegative, ...] = ()
+    mean: PositiveDays
+    sd: Days
+    low: Days | None = None
+    high: Days | None = None
+    days: tuple[Days, ...] = ()
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Self:
@@ -85,10 +84,10 @@ class Replenishment(Model):
     """
 
     policy: Literal["contract_push", "order_up_to", "s_S"] = "contract_push"
-    up_to_weeks: NotNegative = 0.0
-    up_to_g: NotNegative = 0.0
-    reorder_below_weeks: NotNegative = 0.0
-    reorder_below_g: NotNegative = 0.0
+    up_to_weeks: CoverWeeks = 0.0
+    up_to_g: Grams = 0.0
+    reorder_below_weeks: CoverWeeks = 0.0
+    reorder_below_g: Grams = 0.0
 
     @model_validator(mode="after")
     def _levels_fit(self) -> Self:
@@ -113,19 +112,19 @@ class MakerSupply(Model):
     """What one maker has of its own, in place of what is said of all; None for as all others."""
 
     maker: str
-    output_share_of_demand: Positive | None = None
+    output_share_of_demand: Ratio | None = None
     lead_time_days: LeadTime | None = None
 
 
 class Supply(Model):
     """What makers send out, when it arrives, what is taken of it, and what is in stock on day 0."""
 
-    output_share_of_demand: Positive
+    output_share_of_demand: Ratio
     dispatch_every_days: Annotated[int, Field(ge=1, le=91)]
     lead_time_days: LeadTime
-    opening_cover_weeks: NotNegative
-    national_cover_weeks: NotNegative
-    highest_cover_weeks: Positive
+    opening_cover_weeks: CoverWeeks
+    national_cover_weeks: CoverWeeks
+    highest_cover_weeks: Annotated[CoverWeeks, Field(gt=0)]
     shelf_life_left_share: Annotated[float, Field(gt=0, le=1)]
     oldest_shelf_life_left_share: Annotated[float, Field(gt=0, le=1)]
     replenishment: Replenishment = Replenishment()
@@ -158,8 +157,8 @@ class Hours(Model):
     """Hours a chair is taken by one course."""
 
     distribution: Literal["gamma"] = "gamma"
-    mean: Positive
-    sd: NotNegative
+    mean: Annotated[float, Field(gt=0, le=24)]
+    sd: Annotated[float, Field(ge=0, le=24)]
 
 
 class Panels(Model):
@@ -169,8 +168,8 @@ class Panels(Model):
     intravenous courses keep busy for that share of the time they are open.
     """
 
-    infusion_chairs: Annotated[int, Field(ge=0)] = 0
-    infusion_chair_load: Share = 0.0
+    infusion_chairs: Annotated[int, Field(ge=0, le=100_000)] = 0
+    infusion_chair_load: Annotated[float, Field(ge=0, le=1)] = 0.0
     infusion_hours: Hours = Hours(mean=6.0, sd=4.0)
     infusion_chair_hours_per_day: Annotated[float, Field(gt=0, le=24)] = 10.0
 
@@ -178,6 +177,8 @@ class Panels(Model):
     def _counted_once(self) -> Self:
         if self.infusion_chairs and self.infusion_chair_load:
             raise ValueError("infusion_chairs or infusion_chair_load, not both")
+        if 0 < self.infusion_chair_load < _LEAST_LOAD:
+            raise ValueError(f"an infusion_chair_load of 0, for chairs that are not modelled, or {_LEAST_LOAD} or more")
         return self
 
     @property

@@ -259,7 +259,7 @@ class _Run:
         return f"the scheduler at {self.address} has gone away; {_GO_ON}"
 
 
-_GO_ON = "what is done is kept: run again with --resume"
+_GO_ON = "run again with --resume, which keeps the replications that are done"
 _SAME = "Install the same igalloc there as here, with the same lock file."
 
 

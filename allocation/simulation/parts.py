@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import secrets
@@ -29,6 +30,7 @@ __all__ = ["PartStore", "played_in_parts"]
 
 _LEDGER = "ledger.json"
 _PART = "part.json"
+_MOST_CHANGES = 4
 _TEMPORARY = re.compile(r"\..+\.part-[0-9a-f]{8}")
 
 
@@ -37,7 +39,7 @@ class PartStore:
     """The replications of a run that are done, each in a folder of its own.
 
     A part is written beside its place and renamed, and carries the SHA-256 of its files. The ledger says which run the
-    parts belong to: a hash of all that decides a replication.
+    parts belong to: all that decides a replication, and a hash of it.
 
     Attributes
     ----------
@@ -48,11 +50,13 @@ class PartStore:
     folder: Path
 
     @staticmethod
-    def open(folder: Path, *, run_id: str, resume: bool, building: Path) -> PartStore:
+    def open(folder: Path, *, decided: Mapping[str, object], resume: bool, building: Path) -> PartStore:
         """Take up the parts of the same run, or begin afresh.
 
         Parameters
         ----------
+        decided
+            All that decides a replication, ready for JSON: inputs by their hash, scenario, rules, versions.
         building
             Temporary folder of the result, named by :func:`allocation.records.new_folder`; those that killed runs left
             beside it are removed.
@@ -65,12 +69,14 @@ class PartStore:
         found = _read_ledger(folder)
         if folder.exists() and found is None and any(folder.iterdir()):
             raise InputError(Fault(str(folder), "a folder of an unfinished run", remedy="Move it out of the way."))
+        text = canonical_json(decided)
+        run_id = hashlib.sha256(text.encode("utf-8")).hexdigest()
         if resume and found is not None and found.get("run_id") != run_id:
             raise InputError(
                 Fault(
                     "--resume",
                     "the cohort, scenario, options, rules and version that the unfinished run had",
-                    remedy="Something of these has changed since; without --resume the run starts afresh.",
+                    remedy=f"{_changed(found.get('decided'), json.loads(text))} Without --resume it starts afresh.",
                 )
             )
         stem = building.name.rpartition("-")[0]
@@ -81,7 +87,7 @@ class PartStore:
         if folder.exists() and not resume:
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        record = {"program": PROGRAM, "run_id": run_id}
+        record = {"program": PROGRAM, "run_id": run_id, "decided": decided}
         write_text_atomic(folder / _LEDGER, canonical_json(record))
         for stray in folder.glob(".part-*"):
             shutil.rmtree(stray, ignore_errors=True)
@@ -109,6 +115,12 @@ class PartStore:
     def remove(self) -> None:
         """Remove everything: the run is complete."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kept(self) -> str:
+        """What is kept for ``--resume``, for who has stopped a run."""
+        count = sum(1 for _ in self.folder.glob("replication-*"))
+        done = f"{count} replication{'s are' if count != 1 else ' is'} done"
+        return f"{done} and kept: the same command goes on with them." if count else "Nothing was done yet."
 
     def remove_if_empty(self) -> None:
         """Remove the folder where nothing is done yet."""
@@ -202,6 +214,36 @@ def _read_ledger(folder: Path) -> dict[str, object] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and found.get("program") == PROGRAM else None
+
+
+def _changed(before: object, now: object) -> str:
+    """What of a run has changed, by the names of the ledger."""
+    old, new = dict(_leaves(before, "")), dict(_leaves(now, ""))
+    differs = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    # The files of the program are too many to name, and say nothing to who runs it.
+    names = list(dict.fromkeys("the program itself" if name.startswith("package.") else name for name in differs))
+    told = [
+        f"{name} ({old.get(name, 'nothing')}, now {new.get(name, 'nothing')})" if name in _told(old, new) else name
+        for name in names[:_MOST_CHANGES]
+    ]
+    more = f" and {len(names) - len(told)} more" if len(names) > len(told) else ""
+    return f"Changed since: {', '.join(told) or 'what the ledger does not name'}{more}."
+
+
+def _told(old: Mapping[str, object], new: Mapping[str, object]) -> set[str]:
+    """Names whose values a person can read: hashes are not."""
+    return {name for name in {*old, *new} if not name.endswith("sha256")}
+
+
+def _leaves(value: object, name: str) -> Iterator[tuple[str, object]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _leaves(inner, f"{name}.{place}")
+    else:
+        yield name, value
 
 
 def _whole(part: Path) -> bool:

@@ -16,8 +16,13 @@ from allocation.simulation.statistics import half_width, replications_needed
 __all__ = ["check_precision", "next_total", "report_of"]
 
 
-def check_precision(run: Run) -> None:
+def check_precision(run: Run, named: str = "run.precision") -> None:
     """Refuse precision asked of an outcome that does not exist.
+
+    Parameters
+    ----------
+    named
+        Where the user asked for it.
 
     Raises
     ------
@@ -29,13 +34,15 @@ def check_precision(run: Run) -> None:
         if name not in OUTCOMES:
             near = difflib.get_close_matches(name, OUTCOMES, n=3)
             remedy = f"Did you mean {' or '.join(near)}?" if near else f"Outcomes are {', '.join(OUTCOMES)}."
-            faults.append(Fault("precision", "the name of an outcome", value=name, remedy=remedy))
+            faults.append(Fault(named, "the name of an outcome", value=name, remedy=remedy))
     if faults:
         raise InputError(faults)
 
 
 def next_total(values: Mapping[str, Floats], run: Run) -> dict[str, int]:
     """For each outcome asked about, how many replications its interval needs, judged from those played.
+
+    It may be more than the run allows: who is told can weigh whether that is worth it.
 
     One that no replication has (a tier never reached) asks for no more; one that a single replication has asks for
     twice as many as were played.
@@ -54,9 +61,9 @@ def next_total(values: Mapping[str, Floats], run: Run) -> dict[str, int]:
         elif len(known) < 2:
             needed[name] = 2 * played
         else:
-            enough = replications_needed(float(known.std(ddof=1)), wanted, most=run.most_replications)
+            enough = replications_needed(float(known.std(ddof=1)), wanted)
             # Where some replications have no value, so many more must be played for as many that have.
-            needed[name] = min(int(np.ceil(enough * played / len(known))), run.most_replications)
+            needed[name] = int(np.ceil(enough * played / len(known)))
     return needed
 
 

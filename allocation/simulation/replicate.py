@@ -155,7 +155,8 @@ def processes(world: World, workers: int) -> Iterator[Play]:
         finished = True
     except BrokenProcessPool:
         raise IgallocError(
-            "a worker process was ended from outside; run again with --resume, with fewer workers if memory is short"
+            "a worker process was ended from outside; run again with --resume, which keeps the replications that are "
+            "done, and with fewer workers if memory is short"
         ) from None
     finally:
         if not finished:

@@ -13,7 +13,7 @@ from allocation.workflow.cohorts import CohortRead
 from allocation.workflow.comparison_tables import SideResult, write_comparison
 from allocation.workflow.rules_in_use import RulesInUse
 from allocation.workflow.run_folder import outputs_of, write_json
-from allocation.workflow.simulating import run_id
+from allocation.workflow.simulating import asked_precision, what_decides
 from allocation.workflow.worlds import Ready, input_files, make_ready
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def compare(
         precision=precision,
         most_replications=most_replications,
     )
-    check_precision(played.run)
+    check_precision(played.run, "--precision" if precision else "run.precision")
     with new_folder(out) as folder:
         ready = make_ready(played, cohort=cohort, strict=strict, rules=rules)
         record = manifest(
@@ -111,6 +111,7 @@ def compare(
                 "weeks": played.run.weeks,
                 "replications": played.run.replications,
                 "strict": strict,
+                **asked_precision(played.run),
             },
             seed=played.run.seed,
             rulebook=f"{rules.rulebook.id} {rules.rulebook.version}",
@@ -122,8 +123,11 @@ def compare(
             sides, reached = _play(sides, played, workers=workers, progress=progress or _silent)
         except KeyboardInterrupt:
             # Who stops a run by hand wants it gone, unless it was started as one to go on with.
-            if not resume:
-                _remove(sides, work)
+            if resume:
+                raise KeyboardInterrupt(
+                    "; ".join(f"{side.found.name}: {side.store.kept()}" for side in sides)
+                ) from None
+            _remove(sides, work)
             raise
         finally:
             for side in sides:
@@ -177,11 +181,10 @@ def _sides(
     sides = []
     for number, one in enumerate(found):
         world = _under(ready.world, one, rules)
-        run = world.scenario.model_dump(exclude={"run": {"replications", "precision", "most_replications"}})
-        run["demand"] = world.scenario.record()["demand"]
         # Policies that are compared besides decide nothing of this one's replications.
         own = {**record, "policies": one.record()}
-        store = PartStore.open(work / f"policy-{number:02d}", run_id=run_id(own, run), resume=resume, building=building)
+        decided = what_decides(own, world.scenario)
+        store = PartStore.open(work / f"policy-{number:02d}", decided=decided, resume=resume, building=building)
         sides.append(_Side(one, world, store))
     return sides
 

@@ -63,6 +63,7 @@ def write_comparison(
     """
     import pandas as pd
 
+    from allocation.reporting.headlines import precision_sentences
     from allocation.simulation import OUTCOMES, head_summary
     from allocation.simulation.paired import GROUP_MEASURES, by_replication, difference_rows, level_rows
     from allocation.tables import write_table
@@ -111,7 +112,7 @@ def write_comparison(
         "differences": {name: _by_outcome(differences, name) for name in names[1:]},
         **({"precision": dict(reached)} if reached else {}),
     }
-    said = _headlines(head.scenario.title, sides, differences)
+    said = (*_headlines(head.scenario.title, sides, differences), *precision_sentences(told))
     write_json(folder / "summary.json", {**head_summary(head), **told, "headlines": list(said)})
     write_text_atomic(folder / "resolved.json", canonical_json(head.scenario.record()))
     return said

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from allocation.records import canonical_json, manifest, new_folder, sha256_of
+from allocation.records import manifest, new_folder, sha256_of
 from allocation.resources import package_data, scenario_names
 from allocation.workflow.cohorts import CohortRead
 from allocation.workflow.rules_in_use import RulesInUse
 from allocation.workflow.run_folder import outputs_of, write_json
 from allocation.workflow.worlds import input_files, make_ready
 
-__all__ = ["SimulationDone", "describe_library", "run_id", "simulate"]
+if TYPE_CHECKING:
+    from allocation.scenario import Run, Scenario
+
+__all__ = ["SimulationDone", "asked_precision", "describe_library", "simulate", "what_decides"]
 
 Progress = Callable[[int, int], None]
 
@@ -112,7 +115,7 @@ def simulate(
         consequences=consequences,
         most_replications=most_replications,
     )
-    check_precision(played.run)
+    check_precision(played.run, "--precision" if precision else "run.precision")
     chosen = find_policy(played.run.policy, "--policy" if policy is not None else "run.policy")
     with new_folder(out) as folder:
         ready = make_ready(played, cohort=cohort, strict=strict, rules=rules)
@@ -125,15 +128,14 @@ def simulate(
                 "weeks": played.run.weeks,
                 "replications": played.run.replications,
                 "strict": strict,
+                **asked_precision(played.run),
             },
             seed=played.run.seed,
             rulebook=f"{rules.rulebook.id} {rules.rulebook.version}",
             extra={"policy": chosen.record()},
         )
-        run = played.model_dump(exclude={"run": {"replications", "precision", "most_replications"}})
-        run["demand"] = played.record()["demand"]
         store = PartStore.open(
-            out.with_name(f".{out.name}.work"), run_id=run_id(record, run), resume=resume, building=folder
+            out.with_name(f".{out.name}.work"), decided=what_decides(record, played), resume=resume, building=folder
         )
         try:
             head = head_of(world, ready.cohort.name)
@@ -141,8 +143,9 @@ def simulate(
             proved = verify_weeks(world, expected=store.outcomes(0)) if verify else None
         except KeyboardInterrupt:
             # Who stops a run by hand wants it gone, unless it was started as one to go on with.
-            if not resume:
-                store.remove()
+            if resume:
+                raise KeyboardInterrupt(store.kept()) from None
+            store.remove()
             raise
         finally:
             store.remove_if_empty()
@@ -155,10 +158,22 @@ def simulate(
     return SimulationDone(found, said)
 
 
-def run_id(record: Mapping[str, object], scenario: Mapping[str, object]) -> str:
-    """Hash of all that decides a replication: inputs, scenario, versions and our own files.
+def asked_precision(run: Run) -> dict[str, object]:
+    """What was asked of the intervals, for the manifest; nothing where nothing was."""
+    return {"precision": dict(run.precision), "most_replications": run.most_replications} if run.precision else {}
+
+
+def what_decides(record: Mapping[str, object], scenario: Scenario) -> dict[str, object]:
+    """All that decides a replication: inputs, scenario, versions and our own files.
 
     How many replications there are decides none of them, so a run may be gone on with to have more.
+
+    Parameters
+    ----------
+    record
+        The manifest of the run.
+    scenario
+        As it is played.
     """
     package = package_data()
     ours = {
@@ -166,6 +181,6 @@ def run_id(record: Mapping[str, object], scenario: Mapping[str, object]) -> str:
         for path in sorted(package.rglob("*"))
         if path.suffix in {".py", ".toml"}
     }
-    decided = {name: value for name, value in record.items() if name != "options"}
-    text = canonical_json({**decided, "scenario": scenario, "package": ours})
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    played = scenario.model_dump(exclude={"run": {"replications", "precision", "most_replications"}})
+    played["demand"] = scenario.record()["demand"]
+    return {**{name: value for name, value in record.items() if name != "options"}, "scenario": played, "package": ours}

@@ -107,7 +107,9 @@ def world() -> World:
 def played(world: World, folder: Path, **how: Any) -> dict[str, bytes]:
     head = head_of(world, "small")
     building = folder.with_name(f".{folder.name}.part-fedc9876")
-    store = PartStore.open(folder.with_name(f".{folder.name}.work"), run_id="one", resume=False, building=building)
+    store = PartStore.open(
+        folder.with_name(f".{folder.name}.work"), decided={"run": "one"}, resume=False, building=building
+    )
     parts, _ = played_in_parts(world, head, store, **how)
     folder.mkdir()
     join_parts(head, parts, folder)

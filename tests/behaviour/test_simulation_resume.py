@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,10 @@ def make() -> Make:
     return build
 
 
-def opened(folder: Path, *, run_id: str = "one", resume: bool = False) -> PartStore:
-    return PartStore.open(folder, run_id=run_id, resume=resume, building=folder.parent / ".out.part-fedc9876")
+def opened(folder: Path, *, decided: Mapping[str, object] | None = None, resume: bool = False) -> PartStore:
+    return PartStore.open(
+        folder, decided=decided or {"run": "one"}, resume=resume, building=folder.parent / ".out.part-fedc9876"
+    )
 
 
 def joined(world: World, store: PartStore, target: Path, **options: Any) -> dict[str, bytes]:
@@ -114,13 +116,34 @@ def test_without_resume_a_run_begins_afresh(make: Make, tmp_path: Path) -> None:
 def test_parts_of_another_run_are_refused_and_other_folders_left_alone(tmp_path: Path) -> None:
     opened(tmp_path / "work")
     with pytest.raises(InputError, match="--resume"):
-        opened(tmp_path / "work", run_id="two", resume=True)
+        opened(tmp_path / "work", decided={"run": "two"}, resume=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("keep", encoding="utf-8")
     for resume in (True, False):
         with pytest.raises(InputError, match="unfinished run"):
             opened(tmp_path / "mine", resume=resume)
     assert (tmp_path / "mine" / "letter.txt").exists()
+
+
+def test_what_has_changed_since_is_named(tmp_path: Path) -> None:
+    first = {
+        "inputs": {"cohort": {"sha256": "a"}},
+        "scenario": {"run": {"weeks": 60, "seed": 1}},
+        "package": {"x": "1"},
+    }
+    opened(tmp_path / "work", decided=first)
+    other = {
+        "inputs": {"cohort": {"sha256": "b"}},
+        "scenario": {"run": {"weeks": 30, "seed": 1}},
+        "package": {"x": "2"},
+    }
+    with pytest.raises(InputError) as refused:
+        opened(tmp_path / "work", decided=other, resume=True)
+    said = str(refused.value)
+    for words in ("inputs.cohort.sha256", "scenario.run.weeks (60, now 30)", "the program itself"):
+        assert words in said
+    assert "seed" not in said
+    assert opened(tmp_path / "work", decided=first, resume=True).kept() == "Nothing was done yet."
 
 
 def test_what_a_killed_run_was_building_is_removed(tmp_path: Path) -> None:
@@ -164,6 +187,7 @@ def test_precision_ends_at_the_most_that_may_be_played(make: Make, tmp_path: Pat
     summary = json.loads(found["summary.json"])
     assert summary["replications"] == 6
     assert not summary["precision"]["grams_due_g"]["reached"]
+    assert summary["precision"]["grams_due_g"]["replications_needed_by_pilot"] > 1000
 
 
 def test_precision_of_an_unknown_outcome_is_refused() -> None:

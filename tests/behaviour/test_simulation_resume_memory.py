@@ -29,7 +29,9 @@ def test_few_replications_are_held_at_a_time(workers: int, tmp_path: Path) -> No
     cohort = generate_cohort(patients=60, seed=7, as_of=date(2026, 11, 1), **given)
     scenario = with_run(load_scenario("no_disruption"), weeks=1, replications=REPLICATIONS)
     world = prepare(scenario, cohort, tiers=load_tiers(), **given)
-    store = PartStore.open(tmp_path / "work", run_id="one", resume=False, building=tmp_path / ".out.part-fedc9876")
+    store = PartStore.open(
+        tmp_path / "work", decided={"run": "one"}, resume=False, building=tmp_path / ".out.part-fedc9876"
+    )
     held: list[int] = []
 
     def count(done: int, total: int) -> None:

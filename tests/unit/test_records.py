@@ -153,6 +153,20 @@ def test_new_folder_never_takes_the_place_of_other_files(tmp_path: Path, marker:
     assert names_in(tmp_path) == ["run"]
 
 
+def test_one_command_at_a_time_works_on_a_folder(tmp_path: Path) -> None:
+    target = tmp_path / "run"
+    with new_folder(target) as first:
+        (first / "manifest.json").write_text('{"program": "igalloc"}', encoding="utf-8")
+        with pytest.raises(InputError, match="no other command is writing"), new_folder(target):
+            pass
+        with new_folder(tmp_path / "another"):
+            pass
+        assert first.is_dir()
+    with new_folder(target):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["another", "run"]
+
+
 def test_new_folder_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("x")
     with pytest.raises(InputError, match="A file has this name"), new_folder(tmp_path / "run"):
