@@ -78,6 +78,7 @@ class Demand(Model):
     turnover_per_year: NotNegative
     deaths_per_year: NotNegative = 0.0
     overdue_reviews_done_per_week: Share
+    reviews_on_time_share: Share = 1.0
     review_stop_share: Share
     forecast: str = ""
     forecast_level: Literal["cohort", "forecast"] = "cohort"

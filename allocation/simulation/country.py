@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from allocation.scenario import (
     BatchRecall,
     DemandSurge,
     Disruption,
+    IntervalStretch,
     Mitigation,
     NewIndication,
     PlasmaExchange,
@@ -22,36 +23,25 @@ from allocation.scenario import (
     TitrationTrial,
     Weaning,
 )
-from allocation.seeds import stream
+from allocation.seeds import each
 from allocation.simulation.allocate import Waiting, Watch, allocate_week
 from allocation.simulation.bedside import serve_acute
 from allocation.simulation.chairs import Chairs
 from allocation.simulation.controller import TierController
-from allocation.simulation.demand import Bools, Floats, Ints, draw_arrivals, draw_long_term, join
+from allocation.simulation.demand import Bools, Floats, Ints, draw_arrivals, join
 from allocation.simulation.dispatch import Dispatcher, Shipment
 from allocation.simulation.happenings import Happenings, draw_failures, draw_happenings, has_indication
+from allocation.simulation.long_term import draw_long_term
+from allocation.simulation.national import NationalWeek, with_leavers
 from allocation.simulation.record import Recorder
+from allocation.simulation.reviews import review_week
 from allocation.simulation.state import State
 from allocation.simulation.stock import Ledger
 from allocation.simulation.stock_outs import StockOuts
 from allocation.simulation.supply import tied_use
 from allocation.simulation.world import World
 
-__all__ = ["Country", "NationalWeek"]
-
-
-@dataclass(frozen=True, slots=True)
-class NationalWeek:
-    """The country at the allocation of one week.
-
-    ``cover_weeks`` is NaN where nobody needs anything; ``solved`` says whether the program was needed.
-    """
-
-    tier: int
-    cover_weeks: float
-    stock_mg: int
-    demand_mg: float
-    solved: bool
+__all__ = ["Country"]
 
 
 @dataclass(slots=True)
@@ -125,7 +115,7 @@ class Country:
 
     def begin(self, number: int, one: Disruption | Mitigation, day: int) -> None:
         """Something of the scenario begins."""
-        self.record.log(day, f"{self.happenings.name(number)[0]}_start", text=one.describe())
+        self.record.log(day, f"{self.happenings.role(number)}_start", text=one.describe())
         self.happenings.active[number] = one
         if isinstance(one, BatchRecall | QualityHold):
             for code in one.products:
@@ -144,7 +134,7 @@ class Country:
     def end(self, number: int, day: int) -> None:
         """Something of the scenario ends."""
         one = self.happenings.active.pop(number)
-        self.record.log(day, f"{self.happenings.name(number)[0]}_end", text=one.describe())
+        self.record.log(day, f"{self.happenings.role(number)}_end", text=one.describe())
         if isinstance(one, QualityHold):
             self.ledger.release(number)
         self._measures_changed(day)
@@ -157,15 +147,24 @@ class Country:
             state.people, world.products, world.places.entries, luck=luck, day=day
         )
         state.interval_days = self.happenings.intervals(state.people, state.grade)
-        self.tier = self.happenings.tier(world.tiers.of(self.controller.tier))
         self._use = {}
+        self.tier = self.happenings.tier(world.tiers.of(self.controller.tier))
 
-    def _stream(self, number: int, *purpose: str | int) -> np.random.Generator:
-        return stream(self.seed, "replication", self.replication, *self.happenings.name(number), *purpose)
+    def _luck(self, who: Ints | slice, *purpose: str | int) -> Floats:
+        """A draw of each of these patients for one purpose, the same whoever else is there."""
+        return each(self.seed, self.state.people.luck[who], "replication", self.replication, *purpose)
+
+    def _luck_in(self, number: int, *purposes: str) -> Floats:
+        """Draws of everybody for something that happens, shape (purposes, patients)."""
+        return np.stack([self._luck(slice(None), *self.happenings.names[number], purpose) for purpose in purposes])
+
+    def lottery(self, who: Ints, week: int) -> Floats:
+        """Draws that break ties of the due day in a week."""
+        return self._luck(who, "lottery", week)
 
     def _wean(self, number: int, one: Weaning, day: int) -> None:
         state = self.state
-        luck = self._stream(number, "patients").random((2, len(state.people)))
+        luck = self._luck_in(number, "weaned", "stop day")
         named = has_indication(state.people, self.world.places.entries, one.indications) & ~state.people.acute
         chosen = named & self._on_treatment(day) & (luck[0] < one.fraction)
         stops = day + np.floor(luck[1] * one.weeks * DAYS_PER_WEEK)
@@ -174,7 +173,7 @@ class Country:
     def _try_smaller_doses(self, number: int, one: TitrationTrial, day: int) -> None:
         state = self.state
         named = has_indication(state.people, self.world.places.entries, one.indications) & ~state.people.acute
-        luck = self._stream(number, "patients").random((3, len(state.people)))
+        luck = self._luck_in(number, "inside", "first day", "outcome")
         trial = self.happenings.begin_trial(number, one, state.people, named & (state.leaves_day > day), luck)
         state.leaves_day = np.where(trial.stops, np.minimum(state.leaves_day, trial.last_day), state.leaves_day)
 
@@ -264,7 +263,7 @@ class Country:
     def serve_acute(self, day: int) -> None:
         """Those still waiting and the newcomers are served as stock allows; who has waited too long is lost."""
         state, week = self.state, day // DAYS_PER_WEEK
-        new = self._not_exchanged(np.arange(self._arrivals[day], self._arrivals[day + 1], dtype=np.int64), day)
+        new = self._not_exchanged(np.arange(self._arrivals[day], self._arrivals[day + 1], dtype=np.int64))
         state.fall_due(new, week)
         waiting = np.concatenate([self._acute_waiting[state.owed_mg[self._acute_waiting] > 0], new])
         serve_acute(
@@ -279,10 +278,10 @@ class Country:
             state.lose(gone, day=day, week=week)
         self._acute_waiting = waiting
 
-    def _not_exchanged(self, new: Ints, day: int) -> Ints:
+    def _not_exchanged(self, new: Ints) -> Ints:
         """Newcomers but for those treated by plasma exchange."""
         for number, one in self.happenings.now(PlasmaExchange):
-            luck = self._stream(number, "patients", day).random(len(new))
+            luck = self._luck(new, *self.happenings.names[number])
             named = has_indication(self.state.people.take(new), self.world.places.entries, one.indications)
             new = new[~(named & (luck < one.fraction))]
         return new
@@ -303,20 +302,17 @@ class Country:
         state.lose(gone, day=day, week=day // DAYS_PER_WEEK)
 
     def review_patients(self, day: int) -> None:
-        """Catch up a share of overdue reviews; who is found not to need treatment stops, the others are graded anew."""
-        demand, state, week = self.world.scenario.demand, self.state, day // DAYS_PER_WEEK
+        """Annual reviews are done or lapse, and grades follow."""
+        state, demand = self.state, self.world.scenario.demand
         share = self.happenings.reviews_per_week(demand.overdue_reviews_done_per_week)
-        if not share:
-            return
-        luck = stream(self.seed, "replication", self.replication, "reviews", week).random((2, len(state.people)))
-        here = (state.people.first_due_day <= day) & (state.leaves_day > day)
-        # A patient who waits is reviewed once served, so that a backlog never changes grade.
-        open_ = state.review_open & here & (state.owed_mg == 0)
-        done = np.flatnonzero(open_ & (luck[0] < share))
-        stops = luck[1, done] < demand.review_stop_share
-        state.review_open[done] = False
-        state.grade[done] = state.people.grade_if_reviewed[done]
-        state.leaves_day[done[stops]] = day
+        due = np.flatnonzero(state.review_due_day <= day)
+        here = (due < len(self.world.start)) | (state.people.first_due_day[due] <= day)
+        here &= state.leaves_day[due] > day
+        luck = (self.seed, self.replication)
+        changed = review_week(state, demand, due[here], done_share=share, luck=luck, day=day)
+        if changed and any(True for _ in self.happenings.now(IntervalStretch)):
+            state.interval_days = self.happenings.intervals(state.people, state.grade)
+            self._use = {}
 
     def expected_weekly_mg(self, day: int) -> float:
         """Milligrams that the patients now on treatment and the acute patients expected need in a week."""
@@ -337,7 +333,8 @@ class Country:
         after = self.controller.step(day // DAYS_PER_WEEK, cover_weeks, float(product_cover.min(initial=np.inf)))
         self.tier = self.happenings.tier(self.world.tiers.of(after))
         known_cover = cover_weeks if np.isfinite(cover_weeks) else np.nan
-        self.national.append(NationalWeek(after, known_cover, int(usable.sum()), demand_mg, solved=False))
+        overdue = int(np.count_nonzero(self.state.review_open & self._on_treatment(day)))
+        self.national.append(NationalWeek(after, known_cover, int(usable.sum()), demand_mg, overdue))
         if after != before:
             direction = "up" if after > before else "down"
             self.record.log(day, "tier", text=f"Tier {after} in force, {direction} from tier {before}")
@@ -348,8 +345,8 @@ class Country:
         newly = (state.due_day < day + DAYS_PER_WEEK) & (state.owed_mg == 0) & ~people.acute
         state.fall_due(np.flatnonzero(newly & (state.due_day < state.leaves_day)), week)
         index = np.flatnonzero((state.owed_mg > 0) & ~np.isin(state.grade, self.tier.suspend_grades))
-        lottery = stream(self.seed, "replication", self.replication, "lottery", week).random(len(people))
-        waiting = Waiting(index, state.grade[index], state.owed_mg[index], state.due_day[index], lottery[index])
+        lottery = self.lottery(index, week)
+        waiting = Waiting(index, state.grade[index], state.owed_mg[index], state.due_day[index], lottery)
         done = allocate_week(
             self.world,
             people,
@@ -370,8 +367,7 @@ class Country:
         state.serve(who, product=product, mg=mg, day=day, week=week)
         self.chairs.book(who, day, "planned")
         self.stock_outs.note(week, self.ledger.usable)
-        last = self.national[-1]
-        self.national[-1] = NationalWeek(last.tier, last.cover_weeks, last.stock_mg, last.demand_mg, done.solved)
+        self.national[-1] = replace(self.national[-1], solved=done.solved)
 
     def close(self) -> None:
         """End the run and prove its books.
@@ -382,6 +378,7 @@ class Country:
             Where stock is not conserved to the milligram, or demand does not add up.
         """
         self.state.close_run(self.world.scenario.run.weeks)
+        self.national = with_leavers(self.national, self.state)
         self.ledger.check()
         self.record.check()
         given = int(self.record.total_mg("issued"))

@@ -46,6 +46,8 @@ class AcuteExpectation:
         Shape (panels, routes).
     grade_4, grade_4_squared
         Of those of grade 4, by panel: arrivals times the mean course, and times the mean square of the course (mg²).
+    largest_mg
+        Milligrams of the largest course of any who may come, shape (panels, routes).
     iv_courses
         Intravenous courses, by panel.
     season
@@ -55,6 +57,7 @@ class AcuteExpectation:
     by_route: Floats
     grade_4: Floats
     grade_4_squared: Floats
+    largest_mg: Floats
     iv_courses: Floats
     season: Floats
 
@@ -74,7 +77,7 @@ class World:
     contract_mg
         Milligrams a week that makers contract, by product.
     largest_mg
-        Largest course of each panel and product.
+        Largest course of each panel and product, patients without a product of their own counted.
     opening
         Stock on day 0.
     life_days
@@ -205,6 +208,7 @@ def build_world(
     untied_mg = untied_use(start, expected.by_route, products)
     use_mg = tied_use(start, start.weekly_mg, *untied_mg.shape) + untied_mg
     total = use_mg.sum(axis=0)
+    largest_mg = largest_course(start, use_mg, expected.largest_mg, products)
     follow = _follow(scenario, forecast, start=start, places=places, use_mg=use_mg)
     if follow is not None:
         more = follow.by_week(expected.by_route.sum(axis=1), scenario.run.weeks)
@@ -221,8 +225,8 @@ def build_world(
         use_mg=use_mg,
         untied_mg=untied_mg,
         contract_mg=total * scenario.supply.output_share_of_demand,
-        largest_mg=largest_course(start, *use_mg.shape),
-        opening=opening_batches(start, use_mg, scenario, products),
+        largest_mg=largest_mg,
+        opening=opening_batches(use_mg, largest_mg, scenario, products),
         life_days=shelf_life_days(products),
         usual_mg=np.maximum(np.vstack([use_mg, total]), 1.0),
         gives=can_give(products),
@@ -272,6 +276,8 @@ def expect_acute(acute: AcuteSource, places: Places, scenario: Scenario) -> Acut
     routes = np.zeros((lines, len(ROUTES)))
     mg = people.course_mg / _SAMPLE_PER_LINE
     np.add.at(routes, (line, people.route), mg)
+    largest = np.zeros_like(routes)
+    np.maximum.at(largest, (line, people.route), people.course_mg.astype(np.float64))
     by_vein = (people.route == ROUTES.index("IV")) & (people.course_mg > 0)
     is_4 = people.grade == 4
     first = np.bincount(line[is_4], mg[is_4], lines)
@@ -286,6 +292,7 @@ def expect_acute(acute: AcuteSource, places: Places, scenario: Scenario) -> Acut
         by_route=per_week.T @ routes,
         grade_4=per_week.T @ first,
         grade_4_squared=per_week.T @ second,
+        largest_mg=((per_week.T > 0)[:, :, None] * largest).max(axis=1, initial=0.0),
         iv_courses=per_week.T @ (np.bincount(line[by_vein], minlength=lines) / _SAMPLE_PER_LINE),
         season=by_week / mean_day if mean_day > 0 else np.ones(weeks),
     )

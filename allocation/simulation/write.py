@@ -219,6 +219,10 @@ def _national(part: ReplicationResult) -> Mapping[str, object]:
         "cover_weeks": np.array([week.cover_weeks for week in weeks]),
         "stock_g": np.array([week.stock_mg for week in weeks]) / MG_PER_G,
         "demand_g": np.array([week.demand_mg for week in weeks]) / MG_PER_G,
+        **{
+            name: np.array([getattr(week, name) for week in weeks], dtype=np.int64)
+            for name in ("reviews_overdue", "stopped", "died", "lost_waiting")
+        },
     }
 
 

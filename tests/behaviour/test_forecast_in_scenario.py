@@ -22,8 +22,9 @@ from allocation.errors import InputError
 from allocation.rules import PanelSet, load_panels, load_products, load_rulebook, load_tiers
 from allocation.scenario import Scenario, load_demand_forecast, load_scenario
 from allocation.simulation import World, prepare
-from allocation.simulation.demand import draw_arrivals, draw_long_term
+from allocation.simulation.demand import draw_arrivals
 from allocation.simulation.engine import play
+from allocation.simulation.long_term import draw_long_term
 from allocation.simulation.outcomes import outcomes_of
 from allocation.simulation.record import MEASURES
 

@@ -71,7 +71,11 @@ def patients(day: Ints, course_g: float, patience_days: float) -> People:
         entry=whole,
         grade=np.full(n, 4),
         grade_if_reviewed=np.full(n, 4),
+        grade_if_lapsed=np.full(n, 4),
         review_overdue=no,
+        review_due_day=np.full(n, np.inf),
+        review_days=np.full(n, np.inf),
+        first_year_counts=~no,
         locked=no,
         emergency=~no,
         acute=~no,
@@ -79,6 +83,8 @@ def patients(day: Ints, course_g: float, patience_days: float) -> People:
         interval_days=np.full(n, np.inf),
         first_due_day=day.astype(np.float64),
         leaves_day=day + patience_days,
+        death_day=np.full(n, np.inf),
+        luck=np.arange(n, dtype=np.uint64),
     )
 
 

@@ -23,7 +23,6 @@ from bench_allocation import Plain
 from allocation.optimise.problem import Problem
 from allocation.quantities import DAYS_PER_WEEK
 from allocation.rules import NATIONAL
-from allocation.seeds import stream
 from allocation.simulation.country import Country, Shipment
 from allocation.simulation.demand import NO_PRODUCT, ROUTES
 from allocation.simulation.record import MEASURES
@@ -78,7 +77,7 @@ class CountryOfProcesses(Country):
         if not waiting:
             return
         week = day // DAYS_PER_WEEK
-        lottery = stream(self.seed, "replication", self.replication, "lottery", week).random(len(people))
+        lottery = dict(zip(waiting, self.lottery(np.array(waiting), week).tolist(), strict=True))
         waiting.sort(key=lambda one: (not people.acute[one], state.due_day[one], lottery[one]))
         classes = self._classes(waiting)
         keys = list(classes)
