@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from allocation.records import sha256_of
 
 __all__ = ["AllocationRun", "SimulationRun", "StudyRun", "changed_outputs", "load_run"]
 
-_GRAMS = ("due_g", "issued_g", "deferred_g", "unmet_g", "expired_g", "moved_g", "switched_g")
+_GRAMS = ("due_g", "issued_g", "deferred_g", "unmet_g")
 _WEEKS = ("replication", "week", "panel", "grade", *_GRAMS)
 _NATIONAL = ("replication", "week", "tier", "cover_weeks", "stock_g", "demand_g")
 _COUNTS = ("patients", "patients_late", "days_late_total", "deferred_g_weeks", "unmet_g")
@@ -44,7 +45,8 @@ _STUDIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "sensitivity": {"sensitivity": ("outcome", "key", "end")},
 }
 """Tables of each kind of study, and which of their columns hold text; all others hold numbers."""
-_BATCH_ROWS = 1 << 20
+_BATCH_ROWS = 1 << 16
+"""Rows in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ class SimulationRun:
     changed
         Outputs that no longer are what the run wrote.
     weekly
-        Grams by replication, week and grade; ``deferred_g`` is the backlog at the end of the week.
+        Grams by replication, week and grade; ``deferred_g`` is the backlog at the end of the week. No rows where they
+        were not asked for.
     panels
         Grams by replication, panel and grade over the whole run; ``deferred_g_weeks`` is the backlog summed over
         weeks and ``deferred_end_g`` the backlog of the last week.
@@ -119,13 +122,15 @@ class StudyRun:
     tables: Mapping[str, pd.DataFrame]
 
 
-def load_run(folder: Path) -> SimulationRun | AllocationRun | StudyRun:
+def load_run(folder: Path, *, weekly: bool = True) -> SimulationRun | AllocationRun | StudyRun:
     """The run in a folder.
 
     Parameters
     ----------
     folder
         What ``simulate`` or ``allocate`` wrote.
+    weekly
+        Whether the weeks of each replication are wanted, which are most of what a long simulation takes in memory.
 
     Raises
     ------
@@ -143,7 +148,7 @@ def load_run(folder: Path) -> SimulationRun | AllocationRun | StudyRun:
                 raise InputError(Fault(str(path), f"one of {', '.join(kinds)}", column="kind", value=kind))
             if kind in _STUDIES:
                 return _study(folder, head, kind)
-            return _simulation(folder, head) if kind == "simulation" else _allocation(folder, head)
+            return _simulation(folder, head, with_weeks=weekly) if kind == "simulation" else _allocation(folder, head)
     remedy = "Give the folder that igalloc simulate, allocate, compare, breaking-point, sensitivity or forecast wrote."
     expected = "the folder of a run, with summary.json, result.json or a manifest that says forecast"
     raise InputError(Fault(str(folder), expected, remedy=remedy))
@@ -167,10 +172,10 @@ def changed_outputs(folder: Path, manifest: Mapping[str, Any]) -> tuple[str, ...
     return tuple(changed)
 
 
-def _simulation(folder: Path, summary: dict[str, Any]) -> SimulationRun:
+def _simulation(folder: Path, summary: dict[str, Any], *, with_weeks: bool) -> SimulationRun:
     _keys(folder / "summary.json", summary, ("title", "weeks", "replications", "outcomes"))
     manifest = _json(folder / "manifest.json")
-    weekly, panels = _weeks(folder / "weeks.parquet", last_week=int(summary["weeks"]) - 1)
+    weekly, panels = _weeks(folder / "weeks.parquet", last_week=int(summary["weeks"]) - 1, with_weeks=with_weeks)
     national = _parquet(folder / "national.parquet", _NATIONAL)
     if national.empty:
         raise InputError(Fault(str(folder / "national.parquet"), "at least one week"))
@@ -306,46 +311,54 @@ def _to_numbers(path: Path, frame: pd.DataFrame, names: Iterable[str]) -> list[F
     return faults
 
 
-def _weeks(path: Path, *, last_week: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both sums of ``weeks.parquet``, read in batches so that a run of any length fits in memory."""
-    import pyarrow.parquet as pq
-
+def _weeks(path: Path, *, last_week: int, with_weeks: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both sums of ``weeks.parquet``, the first without rows unless asked for."""
     by_week: list[pd.DataFrame] = []
     by_panel: list[pd.DataFrame] = []
     week_keys, panel_keys = ["replication", "week", "grade"], ["replication", "panel", "grade"]
-    with _told_if_unreadable(path), pq.ParquetFile(path, read_dictionary=["panel"]) as file:
-        _columns(path, file.schema_arrow.names, _WEEKS)
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(_WEEKS)):
-            frame = batch.to_pandas()
+    for frame in _by_batches(path, _WEEKS, texts=["panel"]):
+        if with_weeks:
             by_week.append(_sums(frame, week_keys, list(_GRAMS)))
-            frame["deferred_end_g"] = frame["deferred_g"].where(frame["week"] == last_week, 0.0)
-            by_panel.append(_sums(frame, panel_keys, [*_GRAMS, "deferred_end_g"]))
+        frame["deferred_end_g"] = frame["deferred_g"].where(frame["week"] == last_week, 0.0)
+        by_panel.append(_sums(frame, panel_keys, [*_GRAMS, "deferred_end_g"]))
     weekly = _joined(by_week, week_keys, list(_GRAMS))
     panels = _joined(by_panel, panel_keys, [*_GRAMS, "deferred_end_g"])
     return weekly, panels.rename(columns={"deferred_g": "deferred_g_weeks"})
 
 
 def _affected(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both sums of ``affected.parquet``, read by row groups, of which a run writes one for each replication."""
-    import pyarrow.parquet as pq
-
+    """Both sums of ``affected.parquet``."""
     both = ["panel", "grade", "replication"], ["indication", "situation", "replication"]
     parts: tuple[list[pd.DataFrame], list[pd.DataFrame]] = ([], [])
-    with _told_if_unreadable(path), pq.ParquetFile(path) as file:
-        _columns(path, file.schema_arrow.names, _AFFECTED)
-        for number in range(file.num_row_groups):
-            frame = file.read_row_group(number, columns=list(_AFFECTED)).to_pandas()
-            for keys, part in zip(both, parts, strict=True):
-                part.append(_sums(frame, keys, list(_COUNTS)))
+    for frame in _by_batches(path, _AFFECTED, texts=["panel", "indication", "situation"]):
+        for keys, part in zip(both, parts, strict=True):
+            part.append(_sums(frame, keys, list(_COUNTS)))
     by_panel, by_indication = (_joined(part, keys, list(_COUNTS)) for keys, part in zip(both, parts, strict=True))
     return by_panel, by_indication
 
 
+def _by_batches(path: Path, wanted: tuple[str, ...], texts: list[str]) -> Iterator[pd.DataFrame]:
+    """Row groups, of which a run writes one for each replication, as many at a time as make a batch."""
+    import pyarrow.parquet as pq
+
+    with _told_if_unreadable(path), pq.ParquetFile(path, read_dictionary=texts) as file:
+        _columns(path, file.schema_arrow.names, wanted)
+        groups: list[int] = []
+        rows = 0
+        for number in range(file.num_row_groups):
+            groups.append(number)
+            rows += file.metadata.row_group(number).num_rows
+            if rows >= _BATCH_ROWS or number == file.num_row_groups - 1:
+                yield file.read_row_groups(groups, columns=list(wanted)).to_pandas()
+                groups, rows = [], 0
+
+
 def _sums(frame: pd.DataFrame, keys: list[str], values: list[str]) -> pd.DataFrame:
     summed = frame.groupby(keys, observed=True, sort=False)[values].sum().reset_index()
-    if "panel" in keys:
-        summed["panel"] = summed["panel"].astype(str)
-    return summed
+    for name in keys:
+        if isinstance(summed[name].dtype, pd.CategoricalDtype):
+            summed[name] = summed[name].astype(str)
+    return summed.sort_values(keys, ignore_index=True)
 
 
 def _joined(parts: list[pd.DataFrame], keys: list[str], values: list[str]) -> pd.DataFrame:
@@ -353,4 +366,9 @@ def _joined(parts: list[pd.DataFrame], keys: list[str], values: list[str]) -> pd
         return pd.DataFrame({name: pd.Series(dtype=str if name == "panel" else "int64") for name in keys}).assign(
             **{name: pd.Series(dtype="float64") for name in values}
         )
-    return pd.concat(parts, ignore_index=True).groupby(keys, sort=True)[values].sum().reset_index()
+    whole = pd.concat(parts, ignore_index=True)
+    ends = [(part[keys[0]].iloc[0], part[keys[0]].iloc[-1]) for part in parts if len(part)]
+    if all(before < after for (_, before), (after, _) in pairwise(ends)):
+        # Whole replications one after the other have nothing in common and stand in order already.
+        return whole
+    return whole.groupby(keys, sort=True)[values].sum().reset_index()

@@ -146,7 +146,8 @@ def run_headlines(folder: Path | str) -> tuple[str, ...]:
         from allocation.reporting.forecast_page import forecast_headlines
 
         return forecast_headlines(load_forecast(Path(folder)))
-    run = load_run(Path(folder))
+    # None of the sentences tells of single weeks.
+    run = load_run(Path(folder), weekly=False)
     if isinstance(run, SimulationRun):
         from allocation.reporting.simulation_page import simulation_headlines
 

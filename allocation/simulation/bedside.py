@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from allocation.rules.supply import Tier
-from allocation.simulation.demand import Bools, Floats, Ints
+from allocation.simulation.demand import Ints
 from allocation.simulation.serve import stage_of
 from allocation.simulation.state import State
 from allocation.simulation.stock import Ledger
@@ -39,50 +39,93 @@ def serve_acute(
     grade = state.grade[waiting]
     privileged = (stage_of(tier, grade, people.emergency[waiting]) == 0) | (tier.stock_reach == "panel")
     allowed = ~np.isin(grade, tier.suspend_grades)
-    reach = [pool_of == pool for pool in range(len(names))]
-    usual_mg = [world.usual_mg[places].sum(axis=0) for places in reach]
+    shelves = _Shelves(world, ledger.usable, pool_of)
     served: list[tuple[int, int, int, int]] = []
-    for person, first in zip(waiting[allowed].tolist(), privileged[allowed].tolist(), strict=True):
-        panel, need = int(people.panel[person]), int(state.owed_mg[person])
-        pool = int(pool_of[panel])
-        if not first and free_mg[pool] < need:
+    free = free_mg.tolist()
+    who = waiting[allowed]
+    columns = (who, people.panel[who], people.route[who], state.owed_mg[who], privileged[allowed])
+    for person, panel, route, need, first in zip(*(column.tolist() for column in columns), strict=True):
+        pool = shelves.pool_of[panel]
+        if not first and free[pool] < need:
             continue
-        fits = world.gives[people.route[person]]
-        product = _product(ledger.usable[panel], need, fits, world.usual_mg[panel])
+        product = shelves.of_panel(panel, route, need)
         if product is None and tier.stock_reach != "panel":
-            product = _product(ledger.usable[reach[pool]].sum(axis=0), need, fits, usual_mg[pool])
+            product = shelves.of_pool(pool, route, need)
         if product is None:
             continue
-        moved = max(need - int(ledger.usable[panel, product]), 0)
-        for place, mg in _gather(ledger.usable[:, product], need, panel, reach[pool]):
-            ledger.issue(place, product, mg)
-        free_mg[pool] -= need
+        moved = max(need - shelves.mg[panel][product], 0)
+        shelves.take(panel, product, need)
+        free[pool] -= need
         served.append((person, product, need, moved))
     if served:
+        ledger.issue_all(shelves.taken())
         who, product_given, mg, moved_mg = np.array(served).T
         panels, grades = people.panel[who], state.grade[who]
         state.record.add("moved", week=week, panel=panels, grade=grades, product=product_given, mg=moved_mg)
         state.serve(who, product=product_given, mg=mg, day=day, week=week)
 
 
-def _product(stock_mg: Ints, need: int, fits: Bools, usual_mg: Floats) -> int | None:
-    """Of the products of which places together hold a course, the one whose cover stays highest."""
-    enough = fits & (stock_mg >= need)
-    if not enough.any():
-        return None
-    left_weeks = (stock_mg - need) / usual_mg
-    return int(np.where(enough, left_weeks, -1.0).argmax())
+class _Shelves:
+    """Stock while the patients of a day are served, in plain numbers: one after the other, arrays would only be slow.
 
+    Attributes
+    ----------
+    mg
+        Milligrams by place and product.
+    pool_of
+        Pool of each place.
+    """
 
-def _gather(stock_mg: Ints, need: int, panel: int, reach: Bools) -> list[tuple[int, int]]:
-    """Places and milligrams for a course: the own panel first, then those with most."""
-    if stock_mg[panel] >= need:
-        return [(panel, need)]
-    order = [panel, *(place for place in np.argsort(-stock_mg, kind="stable").tolist() if place != panel)]
-    draws = []
-    for place in order:
-        mg = min(need, int(stock_mg[place])) if reach[place] else 0
-        if mg:
-            draws.append((place, mg))
+    def __init__(self, world: World, usable: Ints, pool_of: Ints) -> None:
+        self.mg: list[list[int]] = usable.tolist()
+        self.pool_of: list[int] = pool_of.tolist()
+        self._world = world
+        self._usable = usable
+        self._usual_mg: list[list[float]] = world.usual_mg.tolist()
+        self._fits: list[list[int]] = [np.flatnonzero(fits).tolist() for fits in world.gives]
+        # Of the pools asked about: places, milligrams and usual milligrams a week by product.
+        self._pools: dict[int, tuple[list[int], list[int], list[float]]] = {}
+
+    def of_panel(self, panel: int, route: int, need: int) -> int | None:
+        """Product that the panel's own stock gives a course of, if any."""
+        return _product(self.mg[panel], need, self._fits[route], self._usual_mg[panel])
+
+    def of_pool(self, pool: int, route: int, need: int) -> int | None:
+        """Product that all places of a pool together give a course of, if any."""
+        if pool not in self._pools:
+            places = [place for place, of in enumerate(self.pool_of) if of == pool]
+            stock = [sum(column) for column in zip(*(self.mg[place] for place in places), strict=True)]
+            self._pools[pool] = (places, stock, self._world.usual_mg[places].sum(axis=0).tolist())
+        _, stock, usual = self._pools[pool]
+        return _product(stock, need, self._fits[route], usual)
+
+    def take(self, panel: int, product: int, need: int) -> None:
+        """Gather a course: from the own panel first, then from the places of its pool that have most."""
+        pool = self.pool_of[panel]
+        if pool in self._pools:
+            self._pools[pool][1][product] -= need
+        own = self.mg[panel]
+        if own[product] >= need:
+            own[product] -= need
+            return
+        others = [place for place in self._pools[pool][0] if place != panel]
+        for place in (panel, *sorted(others, key=lambda place: -self.mg[place][product])):
+            mg = min(need, self.mg[place][product])
+            self.mg[place][product] -= mg
             need -= mg
-    return draws
+            if not need:
+                break
+
+    def taken(self) -> Ints:
+        """Milligrams taken, shape (places, products)."""
+        return np.asarray(self._usable - np.array(self.mg, dtype=np.int64))
+
+
+def _product(stock_mg: list[int], need: int, fits: list[int], usual_mg: list[float]) -> int | None:
+    """Of the products of which places together hold a course, the one whose cover stays highest."""
+    best, most = None, -1.0
+    for product in fits:
+        left_mg = stock_mg[product] - need
+        if left_mg >= 0 and (weeks := left_mg / usual_mg[product]) > most:
+            best, most = product, weeks
+    return best

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -195,23 +196,36 @@ class Country:
         here[: len(self.world.start)] = True
         return here & (self.state.leaves_day > day)
 
-    def deliver(self, shipment: Shipment) -> None:
-        """A shipment arrives; what a recall since it was sent has called in is destroyed."""
-        world, day = self.world, shipment.arrival_day
-        self.dispatcher.in_transit_mg -= shipment.mg
+    def deliver(self, shipments: Sequence[Shipment]) -> None:
+        """Shipments of one day's dispatch arrive together; what a recall since then has called in is destroyed."""
+        world, day = self.world, shipments[0].arrival_day
         expiry_day = day + (world.life_days * world.scenario.supply.shelf_life_left_share).astype(np.int64)
-        reached = self._reached(shipment)
-        plain_mg = shipment.mg.copy()
-        plain_mg[:, list(reached)] = 0
+        reached = [self._reached(shipment) for shipment in shipments]
+        plain_mg = np.zeros_like(self.dispatcher.in_transit_mg)
+        for shipment, found in zip(shipments, reached, strict=True):
+            self.dispatcher.in_transit_mg -= shipment.mg
+            plain_mg += shipment.mg
+            for product in found:
+                plain_mg[:, product] -= shipment.mg[:, product]
         self.ledger.receive_all(plain_mg, expiry_day)
-        for place, product in np.argwhere(shipment.mg - plain_mg).tolist() if reached else ():
+        for shipment, found in zip(shipments, reached, strict=True):
+            if found:
+                self._deliver_reached(shipment, found, expiry_day)
+
+    def _deliver_reached(
+        self, shipment: Shipment, reached: dict[int, tuple[float, int, float]], expiry_day: Ints
+    ) -> None:
+        """What a recall or a hold reaches of a shipment is destroyed or put aside on arrival."""
+        for place, product in np.argwhere(shipment.mg).tolist():
+            if product not in reached:
+                continue
             mg, until = int(shipment.mg[place, product]), int(expiry_day[product])
             recalled, number, share = reached[product]
             gone = min(mg, math.ceil(mg * recalled))
             aside = min(mg - gone, math.ceil((mg - gone) * share))
             self.ledger.receive(place, product, expiry_day=until, mg=mg - aside, destroyed_mg=gone)
             self.ledger.receive_on_hold(number, place, product, expiry_day=until, mg=aside)
-            self._log_destroyed(day, place, product, gone)
+            self._log_destroyed(shipment.arrival_day, place, product, gone)
 
     def _reached(self, shipment: Shipment) -> dict[int, tuple[float, int, float]]:
         """Products of a shipment that a recall or a hold reaches: share recalled, number of the hold, share on hold."""

@@ -71,6 +71,17 @@ def owed_by_product(world: World, state: State) -> Floats:
     return owed
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Offer:
+    """A day's dispatch: milligrams by product, and what panels share in it by and take at most, (panels, products)."""
+
+    day: int
+    use_mg: Floats
+    output_mg: Floats
+    share_mg: Floats
+    wanted_mg: Floats
+
+
 @dataclass(slots=True)
 class Dispatcher:
     """The makers of one replication.
@@ -90,9 +101,13 @@ class Dispatcher:
     record: Recorder
     in_transit_mg: Ints = field(init=False)
     _luck: dict[tuple[str, str], np.random.Generator] = field(init=False, default_factory=dict)
+    _made_by: dict[str, list[int]] = field(init=False, default_factory=dict)
+    _offer: _Offer | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.in_transit_mg = np.zeros(self.world.use_mg.shape, dtype=np.int64)
+        for number, product in enumerate(self.world.products.product):
+            self._made_by.setdefault(product.maker, []).append(number)
 
     def send(self, maker: str, day: int, use_mg: Floats) -> list[Shipment]:
         """A maker sends out what it has contracted for the days to its next dispatch, as disruptions leave it.
@@ -101,25 +116,20 @@ class Dispatcher:
         them by their use now. Before day 0 only what arrives later counts.
         """
         world, supply = self.world, self.world.scenario.supply
-        contract_mg = world.contract_mg.sum() * use_mg.sum(axis=0) / max(use_mg.sum(), 1.0)
-        output_mg = np.where([product.maker == maker for product in world.products.product], contract_mg, 0.0)
-        output_mg = output_mg * (supply.dispatch_every_days / DAYS_PER_WEEK)
-        output_mg = self.happenings.output(output_mg, contract_mg, world.products, day)
-        more_mg = self.happenings.released(maker, contract_mg, world.products, float(world.use_mg.sum()))
-        new_mg = self.happenings.new_supply(maker, contract_mg, world.products, day)
-        output_mg = output_mg + (more_mg + new_mg) * (supply.dispatch_every_days / DAYS_PER_WEEK)
-        if new_mg.any():
-            # A panel makes room for its part of what nobody has used before.
-            use_mg = use_mg + route_use(use_mg, world.products) * new_mg
+        if self._offer is None or self._offer.day != day or self._offer.use_mg is not use_mg:
+            self._offer = self._offered(day, use_mg)
+        offer = self._offer
         later = sum(
             one.extra_days for _, one in self.happenings.now(ImportDelay) if not one.makers or maker in one.makers
         )
         # Drawn for every panel at every dispatch, so that one delivery less never changes another's luck.
         lead = lead_days(supply.lead_time_days, self._draw("lead time", maker)[0]) + round(later)
         sent = np.zeros_like(self.in_transit_mg)
-        wanted = self._wanted(use_mg)
-        for product in np.flatnonzero(output_mg > 0).tolist():
-            sent[:, product] = share_out(output_mg[product], use_mg[:, product], wanted[:, product])
+        for product in self._made_by[maker]:
+            if offer.output_mg[product] <= 0:
+                continue
+            share, room_mg = offer.share_mg[:, product], offer.wanted_mg[:, product]
+            sent[:, product] = share_out(float(offer.output_mg[product]), share, room_mg)
             if day >= 0:
                 code = world.places.products[product]
                 self.record.log(day, "dispatch", product=code, mg=int(sent[:, product].sum()), text=maker)
@@ -127,10 +137,26 @@ class Dispatcher:
         for days, part in self._parts(maker, lead, sent):
             part[day + days < 0] = 0
             self.in_transit_mg += part
+            some = part.any(axis=1)
             shipments += [
-                Shipment(day, day + one, np.where((days == one)[:, None], part, 0)) for one in np.unique(days).tolist()
+                Shipment(day, day + one, np.where((days == one)[:, None], part, 0))
+                for one in np.unique(days[some]).tolist()
             ]
-        return [shipment for shipment in shipments if shipment.mg.any()]
+        return shipments
+
+    def _offered(self, day: int, use_mg: Floats) -> _Offer:
+        """What all makers have to send on a day, and what panels take. No maker's sending changes another's."""
+        world, supply = self.world, self.world.scenario.supply
+        weeks = supply.dispatch_every_days / DAYS_PER_WEEK
+        contract_mg = world.contract_mg.sum() * use_mg.sum(axis=0) / max(use_mg.sum(), 1.0)
+        output_mg = self.happenings.output(contract_mg * weeks, contract_mg, world.products, day)
+        more_mg = self.happenings.released(contract_mg, world.products, float(world.use_mg.sum()))
+        new_mg = self.happenings.new_supply(contract_mg, world.products, day)
+        share_mg = use_mg
+        if new_mg.any():
+            # A panel makes room for its part of what nobody has used before.
+            share_mg = use_mg + route_use(use_mg, world.products) * new_mg
+        return _Offer(day, use_mg, output_mg + (more_mg + new_mg) * weeks, share_mg, self._wanted(share_mg))
 
     def _wanted(self, use_mg: Floats) -> Floats:
         """Milligrams of each product that each panel takes at most."""

@@ -24,6 +24,7 @@ __all__ = ["play"]
 
 Process = Generator[simpy.Event, Any, None]
 Rooms = list[simpy.Resource | None]
+Road = dict[tuple[int, int], list[Shipment]]
 
 _DISRUPTION, _DISPATCH, _ARRIVAL, _EXPIRY, _ACUTE, _REVIEW, _ALLOCATION = (step / 10 for step in range(7))
 _WEEK_END = DAYS_PER_WEEK - 0.1
@@ -59,8 +60,9 @@ def play(world: World, *, seed: int, replication: int, watch: Watch | None = Non
     clock = simpy.Environment(initial_time=head_start)
     for number, one in enumerate(country.happenings.every):
         clock.process(_happen(clock, country, number, one))
+    road: Road = {}
     for maker in dict.fromkeys(product.maker for product in world.products.product):
-        clock.process(_supply(clock, country, maker, first_day=head_start))
+        clock.process(_supply(clock, country, maker, road, first_day=head_start))
     rooms = [simpy.Resource(clock, capacity=number) if number else None for number in world.chairs.tolist()]
     clock.process(_daily(clock, country, rooms))
     clock.process(_weekly(clock, country, rooms))
@@ -84,17 +86,21 @@ def _happen(clock: simpy.Environment, country: Country, number: int, one: Disrup
     country.end(number, end_day)
 
 
-def _supply(clock: simpy.Environment, country: Country, maker: str, *, first_day: int) -> Process:
+def _supply(clock: simpy.Environment, country: Country, maker: str, road: Road, *, first_day: int) -> Process:
     every = country.world.scenario.supply.dispatch_every_days
     for day in range(first_day, country.world.days, every):
         yield _until(clock, day + _DISPATCH)
         for shipment in country.dispatch(maker, day):
-            clock.process(_travel(clock, country, shipment))
+            days = (shipment.sent_day, shipment.arrival_day)
+            if days not in road:
+                clock.process(_travel(clock, country, road, days))
+            # What all makers send on one day to arrive on one day travels together.
+            road.setdefault(days, []).append(shipment)
 
 
-def _travel(clock: simpy.Environment, country: Country, shipment: Shipment) -> Process:
-    yield _until(clock, shipment.arrival_day + _ARRIVAL)
-    country.deliver(shipment)
+def _travel(clock: simpy.Environment, country: Country, road: Road, days: tuple[int, int]) -> Process:
+    yield _until(clock, days[1] + _ARRIVAL)
+    country.deliver(road.pop(days))
 
 
 def _infuse_all(clock: simpy.Environment, country: Country, rooms: Rooms) -> None:

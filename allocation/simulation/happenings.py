@@ -124,12 +124,12 @@ class Happenings:
     # -------------------------------------------------------------- supply
 
     def output(self, output_mg: Floats, contract_mg: Floats, products: ProductSet, day: int) -> Floats:
-        """What is left, or comes on top, of the output of one maker, by product.
+        """What is left, or comes on top, of the output of the makers, by product.
 
         Parameters
         ----------
         output_mg
-            Milligrams the maker has contracted, by product; 0 for those of others.
+            Milligrams contracted, by product.
         contract_mg
             Milligrams that all makers contract a week, by product.
         """
@@ -149,21 +149,21 @@ class Happenings:
             plasma = plasma * (1.0 - share * (1.0 - one.added)) + share
         return output_mg * plasma
 
-    def released(self, maker: str, contract_mg: Floats, products: ProductSet, use_mg: float) -> Floats:
-        """Milligrams a week of a maker's products that come out of contingency stock."""
+    def released(self, contract_mg: Floats, products: ProductSet, use_mg: float) -> Floats:
+        """Milligrams a week of each product that come out of contingency stock."""
         total = np.zeros(len(contract_mg))
         for _, one in self.now(ContingencyStockRelease):
             share = _share_of(one.products, contract_mg, products)
             total += share * (use_mg * one.cover_weeks / one.weeks)
-        return np.where([product.maker == maker for product in products.product], total, 0.0)
+        return total
 
-    def new_supply(self, maker: str, contract_mg: Floats, products: ProductSet, day: int) -> Floats:
-        """Milligrams a week of a maker's products from new suppliers."""
+    def new_supply(self, contract_mg: Floats, products: ProductSet, day: int) -> Floats:
+        """Milligrams a week of each product from new suppliers."""
         total = np.zeros(len(contract_mg))
         for _, one in self.now(NewSupplier):
             share = _share_of(one.products, contract_mg, products)
             total += share * (contract_mg.sum() * one.fraction * _grown(one, day))
-        return np.where([product.maker == maker for product in products.product], total, 0.0)
+        return total
 
     # -------------------------------------------------------------- policy
 

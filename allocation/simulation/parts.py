@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -153,7 +153,8 @@ def played_in_parts(
     How many more are needed is decided only when all so far are done, so it does not depend on which are done first.
     """
     run = world.scenario.run
-    outcomes = {number: store.outcomes(number) for number in store.done()}
+    # Of each replication only what the precision rests on is kept, so that many take no more memory than few.
+    outcomes = {number: _some(store.outcomes(number), run.precision) for number in store.done()}
     report = progress or _silent
     total = run.replications
     pilot: dict[str, int] = {}
@@ -164,7 +165,7 @@ def played_in_parts(
             with closing(play(open_)) as playing:
                 for left, result in enumerate(playing, start=1):
                     store.add(head, result)
-                    outcomes[result.replication] = result.outcomes
+                    outcomes[result.replication] = _some(result.outcomes, run.precision)
                     report(total - len(open_) + left, total)
             values = {name: np.array([outcomes[one][name] for one in range(total)]) for name in run.precision}
             needed = next_total(values, run)
@@ -185,6 +186,10 @@ def _player(world: World, workers: int, cluster: str | None) -> Iterator[Player]
     else:
         with on_cluster(world, cluster) as play:
             yield play
+
+
+def _some(outcomes: Mapping[str, float], names: Iterable[str]) -> dict[str, float]:
+    return {name: outcomes[name] for name in names}
 
 
 def _silent(done: int, total: int) -> None:

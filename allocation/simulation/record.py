@@ -79,8 +79,11 @@ class Recorder:
         mg: Ints | int,
     ) -> None:
         """Count milligrams; arrays of one length or single values."""
-        cells = (np.asarray(panel), np.asarray(grade), np.asarray(product))
-        np.add.at(self.cube[week, ..., MEASURES.index(measure)], cells, mg)
+        # One flat index is counted several times as fast as one of each axis.
+        kinds = self.products + 1
+        cell = ((week * (self.panels + 1) + np.asarray(panel)) * GRADES + np.asarray(grade)) * kinds
+        flat: Ints = (cell + np.asarray(product) % kinds) * len(MEASURES) + MEASURES.index(measure)
+        np.add.at(self.cube.reshape(-1), flat, mg)
 
     def total_mg(self, measure: str, *, by_grade: bool = False) -> Ints:
         """Milligrams over the whole run, in one number or by grade 0 to 4."""

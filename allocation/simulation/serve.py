@@ -41,7 +41,7 @@ class Queue:
     stage
         Stage of the tier that serves the patient, 0 first.
     rank
-        Place in the order inside a class, 0 first; all different.
+        Place of each in the order of all, 0 first; inside a class it decides.
     owed_mg
         Milligrams of the course owed.
     reducible
@@ -92,28 +92,39 @@ def serve_plan(queue: Queue, given_mg: Ints, *, smallest_share: float, vial_mg: 
 
 
 class _Server:
+    """All that is given so far. Every line of patients stands in the order of rank, by class or by panel."""
+
     def __init__(self, queue: Queue, given_mg: Ints, panels: int) -> None:
         self.queue = queue
         self.left = given_mg.astype(np.int64)
-        self.planned = given_mg > 0
         self.panels = panels
         self.taken_product = np.full(len(queue.group), NO_PRODUCT, dtype=np.int64)
         self.taken_mg = np.zeros(len(queue.group), dtype=np.int64)
-        # Shape (patients, products): what the plan gives the patient's class, and what is the patient's own.
-        self.may: Bools = self.planned[queue.group]
-        self.own: Bools = queue.product[:, None] == np.arange(given_mg.shape[1])
+        by_rank = np.empty(len(queue.rank), dtype=np.int64)
+        by_rank[queue.rank] = np.arange(len(by_rank))
+        self.by_group = _gathered(by_rank, queue.group)
+        self.by_panel = _gathered(by_rank, queue.panel)
+        # Of each class: its panel, its own product, and shape (classes, products) whether it is planned, and the own.
+        classes, products = given_mg.shape
+        self.panel, own_product = np.full((2, classes), NO_PRODUCT, dtype=np.int64)
+        self.panel[queue.group], own_product[queue.group] = queue.panel, queue.product
+        self.product = np.arange(products)
+        self.may: Bools = given_mg > 0
+        self.own: Bools = np.asarray(own_product[:, None] == self.product)
 
     def run(self, smallest_share: float, vial_mg: Ints) -> Issue:
-        queue = self.queue
-        products = self.left.shape[1]
+        queue, line = self.queue, self.by_group
         # Courses of the own product wait for no other, so all are given at once.
-        mine = np.flatnonzero((self.may & self.own).any(axis=1))
-        whole = self.left.reshape(-1)
-        self._fill(mine, queue.group[mine] * products + queue.product[mine], queue.product[mine], whole)
-        others = self.may & ~self.own
+        planned: Bools = np.asarray((self.may & self.own).any(axis=1))
+        mine = line[planned[queue.group[line]]]
+        cell = queue.group[mine] * len(self.product) + queue.product[mine]
+        self._fill(mine, cell, queue.product[mine], self.left.reshape(-1))
+        line = line[self.taken_mg[line] == 0]
+        group = queue.group[line]
+        others = (self.may & ~self.own & (self.left > 0))[group]
         for product in np.flatnonzero(others.any(axis=0)).tolist():
-            index = np.flatnonzero(others[:, product] & (self.taken_mg == 0))
-            self._fill(index, queue.group[index], product, self.left[:, product])
+            some = others[:, product] & (self.taken_mg[line] == 0)
+            self._fill(line[some], group[some], product, self.left[:, product])
         own_left, switch_left = self._pooled()
         self._offer_again(own_left, switch_left)
         self._reduce(own_left + switch_left, smallest_share, vial_mg)
@@ -121,11 +132,14 @@ class _Server:
         return Issue(person, self.taken_product[person], self.taken_mg[person])
 
     def _fill(self, index: Ints, group: Ints, product: Ints | int, budget: Ints) -> None:
-        """Whole courses in the order of rank while each group's budget lasts; the budget is drawn down in place."""
-        if not index.size:
+        """Whole courses in line while each group's budget lasts; the budget is drawn down in place.
+
+        Patients of one group stand together.
+        """
+        some = budget[group] > 0
+        if not some.any():
             return
-        order = np.lexsort((self.queue.rank[index], group))
-        index, groups = index[order], group[order]
+        index, groups = index[some], group[some]
         owed = self.queue.owed_mg[index]
         running = np.cumsum(owed)
         first = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))
@@ -133,47 +147,50 @@ class _Server:
         before = np.repeat(running[first] - owed[first], size)
         fits = running - before <= budget[groups]
         served = index[fits]
-        self.taken_product[served] = product if isinstance(product, int) else product[order][fits]
+        self.taken_product[served] = product if isinstance(product, int) else product[some][fits]
         self.taken_mg[served] = owed[fits]
         np.subtract.at(budget, groups[fits], owed[fits])
 
     def _pooled(self) -> tuple[Ints, Ints]:
         """What classes leave, by panel and product: of their own product, and of products they would switch to."""
-        queue = self.queue
-        classes, products = self.left.shape
-        panel, product = np.zeros((2, classes), dtype=np.int64)
-        panel[queue.group], product[queue.group] = queue.panel, queue.product
-        left = np.where(np.isin(np.arange(classes), queue.group)[:, None], self.left, 0)
-        is_own = product[:, None] == np.arange(products)
-        own, switch = np.zeros((2, self.panels, products), dtype=np.int64)
-        np.add.at(own, panel, np.where(is_own, left, 0))
-        np.add.at(switch, panel, np.where(is_own, 0, left))
+        own, switch = np.zeros((2, self.panels, len(self.product)), dtype=np.int64)
+        group, product = np.nonzero(np.where(self.panel[:, None] >= 0, self.left, 0))
+        is_own = self.own[group, product]
+        for pooled, part in ((own, is_own), (switch, ~is_own)):
+            np.add.at(pooled, (self.panel[group[part]], product[part]), self.left[group[part], product[part]])
         return own, switch
 
     def _offer_again(self, own_left: Ints, switch_left: Ints) -> None:
-        queue = self.queue
+        queue, last = self.queue, len(self.product)
+        asks = self.own | self.may
         blocked = np.zeros(own_left.shape, dtype=np.bool_)
-        waits = np.flatnonzero(self.taken_mg == 0)
-        for stage in np.unique(queue.stage[waits]).tolist():
-            one = waits[queue.stage[waits] == stage]
-            panel, owed = queue.panel[one], queue.owed_mg[one]
-            both = own_left + switch_left
-            asks = self.own[one] | self.may[one]
+        waits = self.by_panel[self.taken_mg[self.by_panel] == 0]
+        stages = queue.stage[waits]
+        for stage in np.unique(stages).tolist():
+            one = waits[stages == stage]
+            group, panel = queue.group[one], queue.panel[one]
+            smallest_mg = np.full(len(self.left), np.iinfo(np.int64).max)
+            np.minimum.at(smallest_mg, group, queue.owed_mg[one])
             # Where no single course fits, nobody is served; who waits there still comes before later stages.
-            fits = (asks & (both[panel] >= owed[:, None])).any(axis=0)
-            for product in np.flatnonzero(both.any(axis=0)).tolist():
-                if fits[product]:
-                    here = one[asks[:, product] & ~blocked[panel, product]]
-                    self._offer(here, product, own_left[:, product], switch_left[:, product])
-                # Nobody of a later stage takes what an earlier one still waits for.
-                waiting = asks[:, product] & (self.taken_mg[one] == 0)
-                blocked[panel[waiting], product] = True
+            within = np.where(self.own, own_left[self.panel], 0) + switch_left[self.panel]
+            fits = asks & (within >= smallest_mg[:, None]) & ~blocked[self.panel]
+            for product in np.flatnonzero(fits.any(axis=0)).tolist():
+                some = np.zeros(self.panels, dtype=np.bool_)
+                some[self.panel[fits[:, product]]] = True
+                here = one[some[panel] & asks[group, product]]
+                self._offer(here, product, own_left[:, product], switch_left[:, product])
+            # Nobody of a later stage takes what somebody of this one still waited for after its turn.
+            got = self.taken_product[one]
+            until = np.full(len(self.left), NO_PRODUCT, dtype=np.int64)
+            np.maximum.at(until, group, np.where(got == NO_PRODUCT, last, got))
+            waiting, what = np.nonzero(asks & (self.product < until[:, None]))
+            blocked[self.panel[waiting], what] = True
 
     def _offer(self, index: Ints, product: int, own_left: Ints, switch_left: Ints) -> None:
         """Offer what is left of a product to those whose own it is, then to the others; it is drawn down in place."""
         panel = self.queue.panel
         index = index[self.taken_mg[index] == 0]
-        is_own = self.own[index, product]
+        is_own = self.queue.product[index] == product
         both = own_left + switch_left
         left = both.copy()
         self._fill(index[is_own], panel[index[is_own]], product, left)
@@ -186,8 +203,9 @@ class _Server:
     def _reduce(self, left: Ints, smallest_share: float, vial_mg: Ints) -> None:
         """A part of a course for the first of each panel and product who still waits, if that may be."""
         queue = self.queue
-        waits = np.flatnonzero((self.taken_mg == 0) & (queue.product != NO_PRODUCT))
-        waits = waits[np.lexsort((queue.rank[waits], queue.stage[waits]))]
+        waits = self.by_panel[(self.taken_mg == 0)[self.by_panel] & (queue.product != NO_PRODUCT)[self.by_panel]]
+        waits = waits[left[queue.panel[waits], queue.product[waits]] >= vial_mg[queue.product[waits]]]
+        waits = waits[np.argsort(queue.stage[waits], kind="stable")]
         cell = queue.panel[waits] * left.shape[1] + queue.product[waits]
         _, first = np.unique(cell, return_index=True)
         head = waits[first]
@@ -198,3 +216,10 @@ class _Server:
         enough = (part > 0) & (part >= smallest_share * queue.owed_mg[head])
         self.taken_product[head[enough]] = product[enough]
         self.taken_mg[head[enough]] = part[enough]
+
+
+def _gathered(line: Ints, key: Ints) -> Ints:
+    """A line put in the order of a key, each key's part in the order of the line."""
+    # Short whole numbers are sorted in one pass over them.
+    short = key[line].astype(np.min_scalar_type(int(key.max(initial=0))))
+    return np.asarray(line[np.argsort(short, kind="stable")])

@@ -104,6 +104,7 @@ _EVENTS = pa.schema(
         ("text", pa.string()),
     ]
 )
+_FEW = 100
 _SCHEMAS = dict(zip(PART_FILES, (_WEEKS, _NATIONAL, _OUTCOMES, _AFFECTED, _STOCK_OUTS, _EVENTS), strict=True))
 
 
@@ -150,7 +151,7 @@ def join_parts(
         if name == "events.parquet":
             found = (table for table in found if table.num_rows)
         in_one = name in ("outcomes.parquet", CONSEQUENCES_FILE)
-        _write(folder / name, schema, [pa.concat_tables(found).combine_chunks()] if in_one else found)
+        _write(folder / name, schema, [_stacked(found)] if in_one else found)
     outcomes = pq.read_table(folder / "outcomes.parquet")
     values = {name: outcomes.column(name).to_numpy(zero_copy_only=False) for name in OUTCOMES}
     reckoned = _read_consequences(folder) if head.scenario.consequences.enabled else None
@@ -190,6 +191,18 @@ def _write(path: Path, schema: pa.Schema, tables: Iterable[Any]) -> None:
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for table in tables:
             writer.write_table(table)
+
+
+def _stacked(tables: Iterable[Any]) -> Any:
+    """Tables of a row each in one, put together as they come: each alone takes far more memory than its numbers."""
+    done: list[Any] = []
+    few: list[Any] = []
+    for table in tables:
+        few.append(table)
+        if len(few) == _FEW:
+            done.append(pa.concat_tables(few).combine_chunks())
+            few = []
+    return pa.concat_tables([*done, *few]).combine_chunks()
 
 
 def _names(codes: npt.NDArray[np.integer], *names: str) -> npt.NDArray[np.object_]:

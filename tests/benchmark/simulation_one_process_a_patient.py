@@ -243,7 +243,7 @@ def _maker(clock: simpy.Environment, country: Country, maker: str, first: int) -
 
 def _shipment(clock: simpy.Environment, country: Country, shipment: Shipment) -> Process:
     yield clock.timeout(shipment.arrival_day + 0.2 - clock.now)
-    country.deliver(shipment)
+    country.deliver([shipment])
 
 
 def _days(clock: simpy.Environment, country: Country) -> Process:

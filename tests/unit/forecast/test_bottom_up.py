@@ -50,7 +50,8 @@ def people(panel: list[int], course_g: list[float], weeks: list[float], entry: i
     return People(
         panel=np.array(panel), product=np.full(n, NO_PRODUCT), route=zero, entry=zero + np.array(entry), grade=zero + 3,
         grade_if_reviewed=zero + 3, grade_if_lapsed=zero + 3, review_overdue=no,
-        review_due_day=np.full(n, np.inf), review_days=np.full(n, np.inf), first_year_counts=~no, locked=no, emergency=no, acute=no,
+        review_due_day=np.full(n, np.inf), review_days=np.full(n, np.inf), first_year_counts=~no,
+        locked=no, emergency=no, acute=no,
         course_mg=(np.array(course_g) * 1000).astype(np.int64), interval_days=np.array(weeks) * 7.0,
         first_due_day=np.full(n, np.nan), leaves_day=np.full(n, np.inf),
         death_day=np.full(n, np.inf), luck=zero.astype(np.uint64),

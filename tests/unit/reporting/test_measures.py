@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from allocation.reporting import allocation_measures, simulation_measures
+from allocation.reporting import allocation_measures, run_headlines, simulation_measures
 from allocation.reporting.load import AllocationRun, SimulationRun, load_run
+from allocation.reporting.simulation_page import simulation_headlines
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,13 @@ def test_weeks_are_summed_the_same_in_one_batch_or_many(simulation_folder, monke
     parts = load_run(simulation_folder)
     pd.testing.assert_frame_equal(whole.weekly, parts.weekly)
     pd.testing.assert_frame_equal(whole.panels, parts.panels)
+    pd.testing.assert_frame_equal(whole.affected, parts.affected)
+    pd.testing.assert_frame_equal(whole.affected_by_indication, parts.affected_by_indication)
+
+
+def test_the_sentences_of_a_run_need_no_single_weeks(run, simulation_folder):
+    assert load_run(simulation_folder, weekly=False).weekly.empty
+    assert run_headlines(simulation_folder) == simulation_headlines(run)
 
 
 def test_sums_agree_with_the_file(run, simulation_folder):
