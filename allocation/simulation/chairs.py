@@ -12,8 +12,8 @@ import numpy as np
 
 from allocation.quantities import DAYS_PER_WEEK
 from allocation.scenario import Panels
-from allocation.seeds import each
 from allocation.simulation.demand import ROUTES, Floats, Ints
+from allocation.simulation.luck import Luck
 from allocation.simulation.state import State
 
 __all__ = ["Chairs", "Infusion", "chairs_of"]
@@ -72,8 +72,7 @@ class Chairs:
     settings: Panels
     number: Ints
     state: State
-    seed: int
-    replication: int
+    luck: Luck
     _booked: list[Infusion] = field(init=False, default_factory=list)
     _waited_days: list[float] = field(init=False, default_factory=list)
 
@@ -87,8 +86,7 @@ class Chairs:
             return
         from scipy.special import gammaincinv
 
-        path = ("replication", self.replication, "infusion", purpose, day)
-        asks, takes = (each(self.seed, people.luck[who], *path, what) for what in ("asks", "takes"))
+        asks, takes = (self.luck.draw(who, "infusion", purpose, day, what) for what in ("asks", "takes"))
         given = np.full(len(who), float(day))
         lasting = np.isfinite(self.state.interval_days[who])
         given[lasting] = self.state.due_day[who[lasting]] - self.state.interval_days[who[lasting]]

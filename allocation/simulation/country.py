@@ -24,7 +24,6 @@ from allocation.scenario import (
     TitrationTrial,
     Weaning,
 )
-from allocation.seeds import each
 from allocation.simulation.allocate import Waiting, Watch, allocate_week
 from allocation.simulation.bedside import serve_acute
 from allocation.simulation.chairs import Chairs
@@ -33,6 +32,7 @@ from allocation.simulation.demand import Bools, Floats, Ints, draw_arrivals, joi
 from allocation.simulation.dispatch import Dispatcher, Shipment
 from allocation.simulation.happenings import Happenings, draw_failures, draw_happenings, has_indication
 from allocation.simulation.long_term import draw_long_term
+from allocation.simulation.luck import Luck
 from allocation.simulation.national import NationalWeek, with_leavers
 from allocation.simulation.record import Recorder
 from allocation.simulation.reviews import review_week
@@ -66,6 +66,7 @@ class Country:
     ledger: Ledger = field(init=False)
     record: Recorder = field(init=False)
     state: State = field(init=False)
+    luck: Luck = field(init=False)
     controller: TierController = field(init=False)
     tier: Tier = field(init=False)
     stock_outs: StockOuts = field(init=False)
@@ -103,10 +104,11 @@ class Country:
         )
         acute = draw_arrivals(world.acute, world.places, scenario.demand, surges, **drawn, follow=follow)
         self.state = State(join(long_term, acute), self.record)
+        self.luck = Luck(self.seed, self.replication, self.state.people.luck)
         self.dispatcher = Dispatcher(
             world, self.seed, self.replication, self.happenings, self.ledger, self.state, self.record
         )
-        self.chairs = Chairs(scenario.panels, world.chairs, self.state, self.seed, self.replication)
+        self.chairs = Chairs(scenario.panels, world.chairs, self.state, self.luck)
         if scenario.consequences.enabled:
             self.state.doses = []
         self._arrivals = len(long_term) + np.searchsorted(acute.first_due_day, np.arange(world.days + 1))
@@ -143,29 +145,16 @@ class Country:
     def _measures_changed(self, day: int) -> None:
         """What falls due, and what is ordered for it, follows what is in force."""
         state, world = self.state, self.world
-        luck = (self.seed, self.replication)
         state.course_mg = self.happenings.courses(
-            state.people, world.products, world.places.entries, luck=luck, day=day
+            state.people, world.products, world.places.entries, luck=self.luck, day=day
         )
         state.interval_days = self.happenings.intervals(state.people, state.grade)
         self._use = {}
         self.tier = self.happenings.tier(world.tiers.of(self.controller.tier))
 
-    def _luck(self, who: Ints | slice, *purpose: str | int) -> Floats:
-        """A draw of each of these patients for one purpose, the same whoever else is there."""
-        return each(self.seed, self.state.people.luck[who], "replication", self.replication, *purpose)
-
-    def _luck_in(self, number: int, *purposes: str) -> Floats:
-        """Draws of everybody for something that happens, shape (purposes, patients)."""
-        return np.stack([self._luck(slice(None), *self.happenings.names[number], purpose) for purpose in purposes])
-
-    def lottery(self, who: Ints, week: int) -> Floats:
-        """Draws that break ties of the due day in a week."""
-        return self._luck(who, "lottery", week)
-
     def _wean(self, number: int, one: Weaning, day: int) -> None:
         state = self.state
-        luck = self._luck_in(number, "weaned", "stop day")
+        luck = self.luck.draw_all(self.happenings.names[number], "weaned", "stop day")
         named = has_indication(state.people, self.world.places.entries, one.indications) & ~state.people.acute
         chosen = named & self._on_treatment(day) & (luck[0] < one.fraction)
         stops = day + np.floor(luck[1] * one.weeks * DAYS_PER_WEEK)
@@ -174,7 +163,7 @@ class Country:
     def _try_smaller_doses(self, number: int, one: TitrationTrial, day: int) -> None:
         state = self.state
         named = has_indication(state.people, self.world.places.entries, one.indications) & ~state.people.acute
-        luck = self._luck_in(number, "inside", "first day", "outcome")
+        luck = self.luck.draw_all(self.happenings.names[number], "inside", "first day", "outcome")
         trial = self.happenings.begin_trial(number, one, state.people, named & (state.leaves_day > day), luck)
         state.leaves_day = np.where(trial.stops, np.minimum(state.leaves_day, trial.last_day), state.leaves_day)
 
@@ -295,7 +284,7 @@ class Country:
     def _not_exchanged(self, new: Ints) -> Ints:
         """Newcomers but for those treated by plasma exchange."""
         for number, one in self.happenings.now(PlasmaExchange):
-            luck = self._luck(new, *self.happenings.names[number])
+            luck = self.luck.draw(new, *self.happenings.names[number])
             named = has_indication(self.state.people.take(new), self.world.places.entries, one.indications)
             new = new[~(named & (luck < one.fraction))]
         return new
@@ -322,8 +311,7 @@ class Country:
         due = np.flatnonzero(state.review_due_day <= day)
         here = (due < len(self.world.start)) | (state.people.first_due_day[due] <= day)
         here &= state.leaves_day[due] > day
-        luck = (self.seed, self.replication)
-        changed = review_week(state, demand, due[here], done_share=share, luck=luck, day=day)
+        changed = review_week(state, demand, due[here], done_share=share, luck=self.luck, day=day)
         if changed and any(True for _ in self.happenings.now(IntervalStretch)):
             state.interval_days = self.happenings.intervals(state.people, state.grade)
             self._use = {}
@@ -359,7 +347,7 @@ class Country:
         newly = (state.due_day < day + DAYS_PER_WEEK) & (state.owed_mg == 0) & ~people.acute
         state.fall_due(np.flatnonzero(newly & (state.due_day < state.leaves_day)), week)
         index = np.flatnonzero((state.owed_mg > 0) & ~np.isin(state.grade, self.tier.suspend_grades))
-        lottery = self.lottery(index, week)
+        lottery = self.luck.lottery(index, week)
         waiting = Waiting(index, state.grade[index], state.owed_mg[index], state.due_day[index], lottery)
         done = allocate_week(
             self.world,

@@ -28,8 +28,9 @@ from allocation.scenario import (
     UkPlasma,
     VialRounding,
 )
-from allocation.seeds import each, stream
+from allocation.seeds import stream
 from allocation.simulation.demand import ROUTES, Bools, Floats, Ints, People
+from allocation.simulation.luck import Luck
 from allocation.simulation.names import Name, named
 from allocation.simulation.supply import can_give, output_factor
 
@@ -207,7 +208,7 @@ class Happenings:
         products: ProductSet,
         entries: tuple[tuple[str, str], ...],
         *,
-        luck: tuple[int, int],
+        luck: Luck,
         day: int,
     ) -> Ints:
         """Milligrams of a course that falls due now: whole smallest vials, and at least one, where it is cut.
@@ -215,13 +216,13 @@ class Happenings:
         Parameters
         ----------
         luck
-            Seed and replication: which patients a measure reaches that does not reach all.
+            Tells which patients a measure reaches that does not reach all.
         """
         factor = np.ones(len(people))
         for number, one in self.now(VialRounding, DoseOptimisation):
             reached = ~people.acute & has_indication(people, entries, one.indications)
             if one.patients_share < 1:
-                draw = each(luck[0], people.luck, "replication", luck[1], *self.names[number], "reached")
+                draw = luck.draw(slice(None), *self.names[number], "reached")
                 reached &= draw < one.patients_share
             factor = np.where(reached, factor * (1.0 - one.fraction), factor)
         for number, trial in self.trials.items():

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from allocation.scenario import Demand
-from allocation.seeds import each
 from allocation.simulation.demand import Ints
+from allocation.simulation.luck import Luck
 from allocation.simulation.state import State
 
 __all__ = ["review_week"]
 
 
-def review_week(
-    state: State, demand: Demand, present: Ints, *, done_share: float, luck: tuple[int, int], day: int
-) -> bool:
+def review_week(state: State, demand: Demand, present: Ints, *, done_share: float, luck: Luck, day: int) -> bool:
     """The reviews of one week.
 
     A review whose day has come is done on time, or lapses, and the grade with it. Of those overdue from before a share
@@ -26,8 +24,6 @@ def review_week(
         Indices of those on treatment whose review is due or overdue.
     done_share
         Share of overdue reviews done this week.
-    luck
-        Seed and replication.
 
     Returns
     -------
@@ -38,10 +34,9 @@ def review_week(
     who = present[state.owed_mg[present] == 0]
     was_open = state.review_open[who]
     late, new = who[was_open], who[~was_open]
-    seed, *path = luck
-    on_time = each(seed, people.luck[new], "replication", *path, "review on time", day) < demand.reviews_on_time_share
-    done = late[each(seed, people.luck[late], "replication", *path, "review done", day) < done_share]
-    stops = each(seed, people.luck[done], "replication", *path, "stop at review", day) < demand.review_stop_share
+    on_time = luck.draw(new, "review on time", day) < demand.reviews_on_time_share
+    done = late[luck.draw(late, "review done", day) < done_share]
+    stops = luck.draw(done, "stop at review", day) < demand.review_stop_share
     state.leaves_day[done[stops]] = day
     lapsed, renewed = new[~on_time], new[on_time]
     # One done on time is done on its last day, one done late on the day of this week.

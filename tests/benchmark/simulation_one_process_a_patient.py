@@ -77,7 +77,7 @@ class CountryOfProcesses(Country):
         if not waiting:
             return
         week = day // DAYS_PER_WEEK
-        lottery = dict(zip(waiting, self.lottery(np.array(waiting), week).tolist(), strict=True))
+        lottery = dict(zip(waiting, self.luck.lottery(np.array(waiting), week).tolist(), strict=True))
         waiting.sort(key=lambda one: (not people.acute[one], state.due_day[one], lottery[one]))
         classes = self._classes(waiting)
         keys = list(classes)
