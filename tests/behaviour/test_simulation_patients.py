@@ -17,6 +17,7 @@ from allocation.rules import PanelSet, load_panels, load_products, load_rulebook
 from allocation.scenario import Scenario, load_scenario
 from allocation.simulation import World, prepare
 from allocation.simulation.country import Country
+from allocation.simulation.demand import ROUTES
 from allocation.simulation.engine import play
 from allocation.simulation.outcomes import outcomes_of
 from allocation.simulation.record import MEASURES
@@ -274,14 +275,10 @@ def test_with_ample_supply_nobody_waits_but_for_a_rare_second_arrival(name: str,
         country = play(world, seed=world.scenario.run.seed, replication=replication)
         state, people = country.state, country.state.people
         late = (state.longest_wait_days > 0) | (state.unmet_mg > 0)
-        assert not late[~people.acute].any()
-        assert late.sum() <= 3
+        assert late.sum() <= 2
         assert late.sum() / state.ever_due.sum() < 0.004
-        assert not state.reduced.any()
+        assert state.unmet_mg.sum() < 0.0005 * country.record.total_mg("due")
         assert not state.switched.any()
-        assert state.unmet_mg.sum() / 1000 <= 10
-        # Where one waits, another of the same route came to the panel shortly before.
-        for who in np.flatnonzero(late).tolist():
-            alike = people.acute & (people.panel == people.panel[who]) & (people.route == people.route[who])
-            gap = people.first_due_day[who] - people.first_due_day
-            assert (alike & (gap >= 0) & (gap <= 60)).sum() >= 2
+        if len(people) > 5000:
+            assert set(people.route[late].tolist()) <= {ROUTES.index("IM")}
+            assert late.sum() / state.ever_due.sum() < 0.0003
