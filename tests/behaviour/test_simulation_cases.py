@@ -98,7 +98,8 @@ def world(
         "output_share_of_demand": 1e6,
         "dispatch_every_days": 1,
         "lead_time_days": {"mean": 0.4, "sd": 0.0},
-        "opening_cover_weeks": level_g / weekly_g,
+        # The panel opens with one course of 1 g besides, and in whole vials, rounded up.
+        "opening_cover_weeks": max(level_g - 1.5, 0.5) / weekly_g,
         "highest_cover_weeks": 1e6,
         "shelf_life_left_share": 1.0,
         "oldest_shelf_life_left_share": 0.9,

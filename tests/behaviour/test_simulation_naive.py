@@ -21,7 +21,7 @@ from allocation.simulation.engine import play
 
 AS_OF = date(2026, 11, 1)
 BENCHMARK = Path(__file__).resolve().parents[1] / "benchmark"
-REPLICATIONS = 12
+REPLICATIONS = 10
 # The plain program is fair by the least share alone and gives whole courses only, so single courses go elsewhere and a
 # reduced one waits; so much may the means of all replications differ.
 ISSUED, LATE, WAITED, TIER_WEEKS = 0.02, 0.08, 0.15, 0.5
