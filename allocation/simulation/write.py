@@ -57,6 +57,8 @@ _WEEKS = pa.schema(
         *((f"{measure}_g", pa.float64()) for measure in MEASURES),
     ]
 )
+_COUNTED = ("reviews_overdue", "stopped", "died", "lost_waiting")
+"""Patients counted in a week, as the national week names them."""
 _NATIONAL = pa.schema(
     [
         ("replication", pa.int32()),
@@ -65,6 +67,7 @@ _NATIONAL = pa.schema(
         ("cover_weeks", pa.float64()),
         ("stock_g", pa.float64()),
         ("demand_g", pa.float64()),
+        *((name, pa.int64()) for name in _COUNTED),
     ]
 )
 _OUTCOMES = pa.schema([("replication", pa.int32()), *((name, pa.float64()) for name in OUTCOMES)])
@@ -232,10 +235,7 @@ def _national(part: ReplicationResult) -> Mapping[str, object]:
         "cover_weeks": np.array([week.cover_weeks for week in weeks]),
         "stock_g": np.array([week.stock_mg for week in weeks]) / MG_PER_G,
         "demand_g": np.array([week.demand_mg for week in weeks]) / MG_PER_G,
-        **{
-            name: np.array([getattr(week, name) for week in weeks], dtype=np.int64)
-            for name in ("reviews_overdue", "stopped", "died", "lost_waiting")
-        },
+        **{name: np.array([getattr(week, name) for week in weeks], dtype=np.int64) for name in _COUNTED},
     }
 
 
