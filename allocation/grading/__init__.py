@@ -16,14 +16,17 @@ from allocation.grading.columns import (
     rows_of_each,
 )
 from allocation.grading.grade import GRADE_COLUMNS, Initiation, grade_cohort
+from allocation.grading.lapse import REVIEW_COLUMNS, annual_reviews
 from allocation.grading.pathway import PATHWAY_COLUMN, panel_status, with_panel_status
 
 __all__ = [
     "GRADE_COLUMNS",
     "PATHWAY_COLUMN",
+    "REVIEW_COLUMNS",
     "UNLISTED",
     "Dates",
     "Initiation",
+    "annual_reviews",
     "blocks",
     "codes_of",
     "day_of",

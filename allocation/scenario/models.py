@@ -132,6 +132,7 @@ class Demand(Model):
     turnover_per_year: PerYear
     deaths_per_year: PerYear = 0.0
     overdue_reviews_done_per_week: Share
+    reviews_on_time_share: Share = 1.0
     review_stop_share: Share
     forecast: str = ""
     forecast_level: Literal["cohort", "forecast"] = "cohort"

@@ -12,8 +12,8 @@ import numpy as np
 
 from allocation.quantities import DAYS_PER_WEEK
 from allocation.scenario import Panels
-from allocation.seeds import stream
 from allocation.simulation.demand import ROUTES, Floats, Ints
+from allocation.simulation.luck import Luck
 from allocation.simulation.state import State
 
 __all__ = ["Chairs", "Infusion", "chairs_of"]
@@ -72,8 +72,7 @@ class Chairs:
     settings: Panels
     number: Ints
     state: State
-    seed: int
-    replication: int
+    luck: Luck
     _booked: list[Infusion] = field(init=False, default_factory=list)
     _queue: dict[int, tuple[Infusion, float]] = field(init=False, default_factory=dict)
     _seated: int = field(init=False, default=0)
@@ -89,15 +88,14 @@ class Chairs:
             return
         from scipy.special import gammaincinv
 
-        # Drawn for everybody, so that who else is treated never changes anyone's luck.
-        luck = stream(self.seed, "replication", self.replication, "infusion", purpose, day).random((2, len(people)))
+        asks, takes = (self.luck.draw(who, "infusion", purpose, day, what) for what in ("asks", "takes"))
         given = np.full(len(who), float(day))
         lasting = np.isfinite(self.state.interval_days[who])
         given[lasting] = self.state.due_day[who[lasting]] - self.state.interval_days[who[lasting]]
-        asked = np.floor(np.maximum(given, float(day))) + _AFTER_ISSUE + luck[0, who]
+        asked = np.floor(np.maximum(given, float(day))) + _AFTER_ISSUE + asks
         hours = settings.infusion_hours
         if hours.sd:
-            taken = gammaincinv((hours.mean / hours.sd) ** 2, luck[1, who]) * (hours.sd**2 / hours.mean)
+            taken = gammaincinv((hours.mean / hours.sd) ** 2, takes) * (hours.sd**2 / hours.mean)
         else:
             taken = np.full(len(who), hours.mean)
         days = taken / settings.infusion_chair_hours_per_day

@@ -16,6 +16,7 @@ from allocation.scenario import (
     BatchRecall,
     DemandSurge,
     Disruption,
+    IntervalStretch,
     Mitigation,
     NewIndication,
     PlasmaExchange,
@@ -23,16 +24,19 @@ from allocation.scenario import (
     TitrationTrial,
     Weaning,
 )
-from allocation.seeds import stream
 from allocation.simulation.allocate import Waiting, Watch, allocate_week
 from allocation.simulation.bedside import serve_acute
 from allocation.simulation.chairs import Chairs
 from allocation.simulation.controller import TierController
-from allocation.simulation.cover import NationalWeek, cover_weeks, need_of, owed_of, trigger_limits
-from allocation.simulation.demand import Bools, Floats, Ints, draw_arrivals, draw_long_term, join
+from allocation.simulation.cover import cover_weeks, need_of, owed_of, trigger_limits
+from allocation.simulation.demand import Bools, Floats, Ints, draw_arrivals, join
 from allocation.simulation.dispatch import Dispatcher, Shipment
 from allocation.simulation.happenings import Happenings, draw_failures, draw_happenings, has_indication
+from allocation.simulation.long_term import draw_long_term
+from allocation.simulation.luck import Luck
+from allocation.simulation.national import NationalWeek, with_leavers
 from allocation.simulation.record import Recorder
+from allocation.simulation.reviews import review_week
 from allocation.simulation.state import State
 from allocation.simulation.stock import Ledger
 from allocation.simulation.stock_outs import StockOuts
@@ -63,6 +67,7 @@ class Country:
     ledger: Ledger = field(init=False)
     record: Recorder = field(init=False)
     state: State = field(init=False)
+    luck: Luck = field(init=False)
     controller: TierController = field(init=False)
     tier: Tier = field(init=False)
     stock_outs: StockOuts = field(init=False)
@@ -101,10 +106,11 @@ class Country:
         )
         acute = draw_arrivals(world.acute, world.places, scenario.demand, surges, **drawn, follow=follow)
         self.state = State(join(long_term, acute), self.record)
+        self.luck = Luck(self.seed, self.replication, self.state.people.luck)
         self.dispatcher = Dispatcher(
             world, self.seed, self.replication, self.happenings, self.ledger, self.state, self.record
         )
-        self.chairs = Chairs(scenario.panels, world.chairs, self.state, self.seed, self.replication)
+        self.chairs = Chairs(scenario.panels, world.chairs, self.state, self.luck)
         if scenario.consequences.enabled:
             self.state.doses = []
         self._arrivals = len(long_term) + np.searchsorted(acute.first_due_day, np.arange(world.days + 1))
@@ -114,7 +120,7 @@ class Country:
 
     def begin(self, number: int, one: Disruption | Mitigation, day: int) -> None:
         """Something of the scenario begins."""
-        self.record.log(day, f"{self.happenings.name(number)[0]}_start", text=one.describe())
+        self.record.log(day, f"{self.happenings.role(number)}_start", text=one.describe())
         self.happenings.active[number] = one
         if isinstance(one, BatchRecall | QualityHold):
             for code in one.products:
@@ -133,7 +139,7 @@ class Country:
     def end(self, number: int, day: int) -> None:
         """Something of the scenario ends."""
         one = self.happenings.active.pop(number)
-        self.record.log(day, f"{self.happenings.name(number)[0]}_end", text=one.describe())
+        self.record.log(day, f"{self.happenings.role(number)}_end", text=one.describe())
         if isinstance(one, QualityHold):
             self.ledger.release(number)
         self._measures_changed(day)
@@ -141,20 +147,16 @@ class Country:
     def _measures_changed(self, day: int) -> None:
         """What falls due, and what is ordered for it, follows what is in force."""
         state, world = self.state, self.world
-        luck = (self.seed, self.replication)
         state.course_mg = self.happenings.courses(
-            state.people, world.products, world.places.entries, luck=luck, day=day
+            state.people, world.products, world.places.entries, luck=self.luck, day=day
         )
         state.interval_days = self.happenings.intervals(state.people, state.grade)
-        self.tier = self.happenings.tier(world.tiers.of(self.controller.tier))
         self._use = {}
-
-    def _stream(self, number: int, *purpose: str | int) -> np.random.Generator:
-        return stream(self.seed, "replication", self.replication, *self.happenings.name(number), *purpose)
+        self.tier = self.happenings.tier(world.tiers.of(self.controller.tier))
 
     def _wean(self, number: int, one: Weaning, day: int) -> None:
         state = self.state
-        luck = self._stream(number, "patients").random((2, len(state.people)))
+        luck = self.luck.draw_all(self.happenings.names[number], "weaned", "stop day")
         named = has_indication(state.people, self.world.places.entries, one.indications) & ~state.people.acute
         chosen = named & self._on_treatment(day) & (luck[0] < one.fraction)
         stops = day + np.floor(luck[1] * one.weeks * DAYS_PER_WEEK)
@@ -163,7 +165,7 @@ class Country:
     def _try_smaller_doses(self, number: int, one: TitrationTrial, day: int) -> None:
         state = self.state
         named = has_indication(state.people, self.world.places.entries, one.indications) & ~state.people.acute
-        luck = self._stream(number, "patients").random((3, len(state.people)))
+        luck = self.luck.draw_all(self.happenings.names[number], "inside", "first day", "outcome")
         trial = self.happenings.begin_trial(number, one, state.people, named & (state.leaves_day > day), luck)
         state.leaves_day = np.where(trial.stops, np.minimum(state.leaves_day, trial.last_day), state.leaves_day)
 
@@ -266,7 +268,7 @@ class Country:
     def serve_acute(self, day: int) -> None:
         """Those still waiting and the newcomers are served as stock allows; who has waited too long is lost."""
         state, week = self.state, day // DAYS_PER_WEEK
-        new = self._not_exchanged(np.arange(self._arrivals[day], self._arrivals[day + 1], dtype=np.int64), day)
+        new = self._not_exchanged(np.arange(self._arrivals[day], self._arrivals[day + 1], dtype=np.int64))
         state.fall_due(new, week)
         waiting = np.concatenate([self._acute_waiting[state.owed_mg[self._acute_waiting] > 0], new])
         serve_acute(
@@ -281,10 +283,10 @@ class Country:
             state.lose(gone, day=day, week=week)
         self._acute_waiting = waiting
 
-    def _not_exchanged(self, new: Ints, day: int) -> Ints:
+    def _not_exchanged(self, new: Ints) -> Ints:
         """Newcomers but for those treated by plasma exchange."""
         for number, one in self.happenings.now(PlasmaExchange):
-            luck = self._stream(number, "patients", day).random(len(new))
+            luck = self.luck.draw(new, *self.happenings.names[number])
             named = has_indication(self.state.people.take(new), self.world.places.entries, one.indications)
             new = new[~(named & (luck < one.fraction))]
         return new
@@ -305,20 +307,16 @@ class Country:
         state.lose(gone, day=day, week=day // DAYS_PER_WEEK)
 
     def review_patients(self, day: int) -> None:
-        """Catch up a share of overdue reviews; who is found not to need treatment stops, the others are graded anew."""
-        demand, state, week = self.world.scenario.demand, self.state, day // DAYS_PER_WEEK
+        """Annual reviews are done or lapse, and grades follow."""
+        state, demand = self.state, self.world.scenario.demand
         share = self.happenings.reviews_per_week(demand.overdue_reviews_done_per_week)
-        if not share:
-            return
-        luck = stream(self.seed, "replication", self.replication, "reviews", week).random((2, len(state.people)))
-        here = (state.people.first_due_day <= day) & (state.leaves_day > day)
-        # A patient who waits is reviewed once served, so that a backlog never changes grade.
-        open_ = state.review_open & here & (state.owed_mg == 0)
-        done = np.flatnonzero(open_ & (luck[0] < share))
-        stops = luck[1, done] < demand.review_stop_share
-        state.review_open[done] = False
-        state.grade[done] = state.people.grade_if_reviewed[done]
-        state.leaves_day[done[stops]] = day
+        due = np.flatnonzero(state.review_due_day <= day)
+        here = (due < len(self.world.start)) | (state.people.first_due_day[due] <= day)
+        here &= state.leaves_day[due] > day
+        changed = review_week(state, demand, due[here], done_share=share, luck=self.luck, day=day)
+        if changed and any(True for _ in self.happenings.now(IntervalStretch)):
+            state.interval_days = self.happenings.intervals(state.people, state.grade)
+            self._use = {}
 
     def review_tier(self, day: int) -> None:
         """Weigh stock against need and let the tier change."""
@@ -331,7 +329,8 @@ class Country:
             left = cover_weeks(usable, need, share * owed_of(self.world, self.state))
         after = self.controller.step(week, weeks, left)
         self.tier = self.happenings.tier(self.world.tiers.of(after))
-        self.national.append(NationalWeek.of(after, usable, need, weeks))
+        overdue = int(np.count_nonzero(self.state.review_open & self._on_treatment(day)))
+        self.national.append(NationalWeek.of(after, usable, need, weeks, reviews_overdue=overdue))
         if after != before:
             direction = "up" if after > before else "down"
             self.record.log(day, "tier", text=f"Tier {after} in force, {direction} from tier {before}")
@@ -342,8 +341,8 @@ class Country:
         newly = (state.due_day < day + DAYS_PER_WEEK) & (state.owed_mg == 0) & ~people.acute
         state.fall_due(np.flatnonzero(newly & (state.due_day < state.leaves_day)), week)
         index = np.flatnonzero((state.owed_mg > 0) & ~np.isin(state.grade, self.tier.suspend_grades))
-        lottery = stream(self.seed, "replication", self.replication, "lottery", week).random(len(people))
-        waiting = Waiting(index, state.grade[index], state.owed_mg[index], state.due_day[index], lottery[index])
+        lottery = self.luck.lottery(index, week)
+        waiting = Waiting(index, state.grade[index], state.owed_mg[index], state.due_day[index], lottery)
         done = allocate_week(
             self.world,
             people,
@@ -376,6 +375,7 @@ class Country:
         """
         self.chairs.close(self.world.days)
         self.state.close_run(self.world.scenario.run.weeks)
+        self.national = with_leavers(self.national, self.state)
         self.ledger.check()
         self.dispatcher.check()
         self.record.check()

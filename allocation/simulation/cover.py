@@ -16,7 +16,6 @@ from allocation.simulation.world import World
 __all__ = [
     "FIRST_PRODUCT",
     "GRADES_DOWN",
-    "NationalWeek",
     "Need",
     "cover_weeks",
     "need_of",
@@ -110,36 +109,3 @@ def cover_weeks(stock_mg: Ints, need: Need, owed_mg: Floats | None = None) -> Fl
     needed = np.concatenate([[need.demand_mg], need.grade_demand_mg, need.product_use_mg])
     weeks: Floats = np.where(needed > 0, stock / np.where(needed > 0, needed, 1.0), np.inf)
     return weeks
-
-
-@dataclass(frozen=True, slots=True)
-class NationalWeek:
-    """The country at the allocation of one week.
-
-    ``cover_weeks`` is NaN where nobody needs anything, and so is each of ``grade_cover_weeks``, stock over the demand
-    of the grades from 4 down to 4, 3, 2 and 1; ``solved`` says whether the program was needed; of each product
-    ``product_stock_mg`` is usable and ``product_use_mg`` is used in a week.
-    """
-
-    tier: int
-    cover_weeks: float
-    stock_mg: int
-    demand_mg: float
-    grade_cover_weeks: Floats
-    product_stock_mg: Ints
-    product_use_mg: Floats
-    solved: bool = False
-
-    @classmethod
-    def of(cls, tier: int, stock_mg: Ints, need: Need, weeks: Floats) -> NationalWeek:
-        """A week by the cover its tier was reviewed with."""
-        known = np.where(np.isfinite(weeks), weeks, np.nan)
-        return cls(
-            tier=tier,
-            cover_weeks=float(known[0]),
-            stock_mg=int(stock_mg.sum()),
-            demand_mg=need.demand_mg,
-            grade_cover_weeks=known[1:FIRST_PRODUCT],
-            product_stock_mg=stock_mg,
-            product_use_mg=need.product_use_mg,
-        )

@@ -1,7 +1,8 @@
-"""Everyone of a replication, in arrays: patients at the start, those who will start, and acute arrivals.
+"""Everyone of a replication, in arrays, and acute arrivals; long-term patients are drawn in ``long_term``.
 
-All who will ever come are drawn before the clock starts, each group from its own random stream. So whatever a
-scenario changes on the side of supply or policy, the same patients come on the same days.
+All who will ever come are drawn before the clock starts, each group from its own random stream, named by what brings
+it. So whatever a scenario changes, those whom it does not touch come on the same days; and each has a key of luck, so
+that what happens to them later is the same whoever else comes.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from allocation.quantities import DAYS_PER_WEEK, DAYS_PER_YEAR
-from allocation.scenario import Demand, DemandSurge, NewIndication
-from allocation.seeds import stream
+from allocation.scenario import Demand, DemandSurge
+from allocation.seeds import Keys, keys_of, stream
+from allocation.simulation.names import Name, named
 
 __all__ = [
     "NO_PRODUCT",
@@ -25,7 +27,6 @@ __all__ = [
     "People",
     "Places",
     "draw_arrivals",
-    "draw_long_term",
     "join",
     "people_of",
 ]
@@ -61,18 +62,26 @@ class People:
     ----------
     panel, product, route, entry
         Indices into :class:`Places` and :data:`ROUTES`; product is :data:`NO_PRODUCT` where none is recorded.
-    grade, grade_if_reviewed
-        1 to 4, 0 for ungraded: now, and once an overdue annual review has been done.
+    grade, grade_if_reviewed, grade_if_lapsed
+        1 to 4, 0 for ungraded: when the patient comes into the run, while an annual review counts, and while none does.
     review_overdue, locked, emergency, acute
-        Flags; locked patients take no other product.
+        Flags; locked patients take no other product, and a review is overdue when the patient comes into the run.
+    review_due_day, review_days
+        Day from which the annual review counts no longer, and days from a review done to that day; infinite where none
+        is asked for.
+    first_year_counts
+        Whether one who starts counts as reviewed, as the panel approved the start.
     course_mg
         Milligrams of a course.
     interval_days
         Days from one course to the next; infinite where one course is all, as for an acute patient.
     first_due_day
         Day of the first course, counted from day 0; NaN where not known. Day of arrival for acute patients.
-    leaves_day
-        Day on which the patient needs no more, or is lost to treatment; infinite for never.
+    leaves_day, death_day
+        Day on which the patient needs no more, is lost to treatment or dies, and day of death, which may come after;
+        infinite for never.
+    luck
+        Key of what is drawn for the patient alone.
     """
 
     panel: Ints
@@ -81,7 +90,11 @@ class People:
     entry: Ints
     grade: Ints
     grade_if_reviewed: Ints
+    grade_if_lapsed: Ints
     review_overdue: Bools
+    review_due_day: Floats
+    review_days: Floats
+    first_year_counts: Bools
     locked: Bools
     emergency: Bools
     acute: Bools
@@ -89,6 +102,8 @@ class People:
     interval_days: Floats
     first_due_day: Floats
     leaves_day: Floats
+    death_day: Floats
+    luck: Keys
 
     def __len__(self) -> int:
         return len(self.panel)
@@ -132,7 +147,8 @@ def people_of(table: pd.DataFrame, places: Places, *, as_of: pd.Timestamp | None
     Parameters
     ----------
     table
-        Columns of ``allocation.cohort.demand.demand_table``; ``grade_if_reviewed`` besides where it is known.
+        Columns of ``allocation.cohort.demand.demand_table``, and of ``allocation.grading.annual_reviews`` besides where
+        reviews are asked for.
     as_of
         Day 0; None leaves the first due day unknown.
     """
@@ -156,6 +172,14 @@ def people_of(table: pd.DataFrame, places: Places, *, as_of: pd.Timestamp | None
         if as_of is not None:
             first_due_day = ((table["next_due_date"] - as_of) / pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
     pairs = pd.MultiIndex.from_arrays([table["indication"], table["situation"]])
+    overdue = (table["review_overdue"] == "yes").to_numpy(dtype=np.bool_)
+    review_days, review_due_day = np.full(n, np.inf), np.full(n, np.inf)
+    if "review_lapses_on" in table and as_of is not None:
+        # The last day that counts is so many days after the review; the next is the first that does not.
+        review_days = table["review_valid_days"].to_numpy(dtype=np.float64) + 1
+        lapses_day = ((table["review_lapses_on"] - as_of) / pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
+        review_due_day = np.where(np.isnan(review_days), np.inf, np.where(overdue, 0.0, lapses_day))
+        review_days = np.where(np.isnan(review_days), np.inf, review_days)
     return People(
         panel=_codes(table["panel"], places.panels),
         product=product,
@@ -163,7 +187,13 @@ def people_of(table: pd.DataFrame, places: Places, *, as_of: pd.Timestamp | None
         entry=pd.MultiIndex.from_tuples(places.entries).get_indexer(pairs).astype(np.int64),
         grade=grade,
         grade_if_reviewed=table.get("grade_if_reviewed", table["grade"]).fillna(0).to_numpy(dtype=np.int64),
-        review_overdue=(table["review_overdue"] == "yes").to_numpy(dtype=np.bool_),
+        grade_if_lapsed=table.get("grade_if_lapsed", table["grade"]).fillna(0).to_numpy(dtype=np.int64),
+        review_overdue=overdue,
+        review_due_day=review_due_day,
+        review_days=review_days,
+        first_year_counts=table["first_year_counts"].to_numpy(dtype=np.bool_)
+        if "first_year_counts" in table
+        else ~flags,
         locked=(table["locked"] == "yes").to_numpy(dtype=np.bool_) if "locked" in table else flags,
         emergency=table["emergency"].to_numpy(dtype=np.bool_),
         acute=np.full(n, acute, dtype=np.bool_),
@@ -171,128 +201,13 @@ def people_of(table: pd.DataFrame, places: Places, *, as_of: pd.Timestamp | None
         interval_days=interval_days,
         first_due_day=first_due_day,
         leaves_day=np.full(n, np.inf),
+        death_day=np.full(n, np.inf),
+        luck=np.zeros(n, dtype=np.uint64),
     )
 
 
 def _codes(values: pd.Series, known: Sequence[str]) -> Ints:
     return pd.Index(known).get_indexer(pd.Index(values)).astype(np.int64)
-
-
-def draw_long_term(
-    start: People,
-    demand: Demand,
-    surges: Sequence[DemandSurge],
-    *,
-    seed: int,
-    replication: int,
-    days: int,
-    new: Sequence[NewIndication] = (),
-    entries: Sequence[tuple[str, str]] = (),
-    follow: Floats | None = None,
-) -> People:
-    """Long-term patients of a replication: those at the start and all who will start, with the day each leaves.
-
-    Growth, turnover and deaths are hazards a year; as many start as stop or die. A new patient copies one drawn at
-    random from those at the start; one of a new indication copies one of those with the indication it is like, found in
-    ``entries``. ``follow``, shape (days, panels), is what the number of patients of each
-    panel is multiplied by: more start or fewer, and where that is not enough more stop, but whoever would come anyway
-    is the same.
-    """
-    path = ("replication", replication, "long-term")
-    growth = float(np.log1p(demand.growth_per_year))
-    # Who stops and who dies leaves alike, and whichever comes first counts, so the two hazards add up.
-    leaving = demand.turnover_per_year + demand.deaths_per_year
-    start_hazard = (leaving + max(growth, 0.0)) / DAYS_PER_YEAR
-    stop_hazard = (leaving + max(-growth, 0.0)) / DAYS_PER_YEAR
-
-    unknown = np.isnan(start.first_due_day)
-    phase = stream(seed, *path, "first due").random(len(start))
-    guess = phase * np.where(np.isfinite(start.interval_days), start.interval_days, 0.0)
-    first_due = np.where(unknown, guess, start.first_due_day)
-    here = start.with_(
-        first_due_day=first_due, leaves_day=_leave(stream(seed, *path, "stops"), len(start), stop_hazard)
-    )
-
-    per_day = len(start) * start_hazard * np.exp(growth * np.arange(days) / DAYS_PER_YEAR)
-    groups = [here, _starters(start, per_day, stop_hazard, stream(seed, *path, "starts"))]
-    if follow is not None:
-        groups = _following(
-            here, groups[1], start, follow, stop_hazard=stop_hazard, rng=stream(seed, *path, "demand forecast")
-        )
-    for number, surge in enumerate(surges):
-        if surge.applies_to == "all":
-            per_day = _evenly(surge, len(start), days)
-            groups.append(_starters(start, per_day, stop_hazard, stream(seed, *path, "surge", number)))
-    for number, one in enumerate(new):
-        alike = start.take(np.array([indication == one.like for indication, _ in entries])[start.entry])
-        per_day = _evenly(one, len(start), days)
-        group = _starters(alike, per_day, stop_hazard, stream(seed, *path, "new indication", number))
-        grade = np.full(len(group), one.grade, dtype=np.int64)
-        on_time = np.zeros(len(group), dtype=np.bool_)
-        groups.append(group.with_(grade=grade, grade_if_reviewed=grade, review_overdue=on_time))
-    return join(*groups)
-
-
-def _following(
-    here: People, starters: People, start: People, follow: Floats, *, stop_hazard: float, rng: np.random.Generator
-) -> list[People]:
-    """The same with patients added or taken away, so that the number expected in each panel follows ``follow``."""
-    days, panels = follow.shape
-    count = np.bincount(start.panel, minlength=panels)
-    # Starts beyond the usual ones, a patient of the start and day: what is gained, and what the additional ones lose.
-    net = np.zeros_like(follow)
-    net[1:] = np.diff(follow, axis=0) + stop_hazard * (follow[:-1] - 1)
-    kept = np.clip(1 + net / stop_hazard, 0.0, 1.0) if stop_hazard > 0 else np.ones_like(net)
-    present = np.vstack([np.ones(panels), follow[:-1]])
-    more_stops = np.maximum(-net - stop_hazard, 0.0) / np.maximum(present, np.finfo(float).tiny)
-    stops_by_day = np.vstack([np.zeros(panels), np.cumsum(np.minimum(more_stops, days), axis=0)])
-
-    # At the start the level itself may differ: some are not there, or more are, at any point of their interval.
-    gone = rng.random(len(here)) >= follow[0, here.panel]
-    here = here.with_(leaves_day=np.where(gone, -np.inf, here.leaves_day))
-    begins = starters.first_due_day.astype(np.int64)
-    starters = starters.take(rng.random(len(starters)) < kept[begins, starters.panel])
-    groups = [here, starters]
-    for panel in np.flatnonzero(count).tolist():
-        alike = start.take(start.panel == panel)
-        extra = np.maximum(net[:, panel], 0.0)
-        extra[0] = max(follow[0, panel] - 1, 0.0)
-        group = _starters(alike, count[panel] * extra, stop_hazard, rng)
-        wait = np.where(np.isfinite(group.interval_days), group.interval_days, 0.0) * rng.random(len(group))
-        groups.append(group.with_(first_due_day=group.first_due_day + np.where(group.first_due_day == 0, wait, 0.0)))
-    return [_stopping(group, stops_by_day, rng) for group in groups]
-
-
-def _stopping(people: People, stops_by_day: Floats, rng: np.random.Generator) -> People:
-    """The same leaving earlier: ``stops_by_day`` is the hazard summed up to each day, shape (days + 1, panels)."""
-    begins = np.clip(np.nan_to_num(people.first_due_day), 0, len(stops_by_day) - 1).astype(np.int64)
-    until = stops_by_day[begins, people.panel] + rng.standard_exponential(len(people))
-    day = np.full(len(people), np.inf)
-    for panel in np.unique(people.panel).tolist():
-        own = people.panel == panel
-        found = np.searchsorted(stops_by_day[:, panel], until[own])
-        day[own] = np.where(found < len(stops_by_day), found, np.inf)
-    return people.with_(leaves_day=np.minimum(people.leaves_day, day))
-
-
-def _evenly(one: DemandSurge | NewIndication, patients: int, days: int) -> Floats:
-    """Starts on each day, spread evenly over the weeks it lasts."""
-    first, length = one.start_week * DAYS_PER_WEEK, one.weeks * DAYS_PER_WEEK
-    per_day = np.zeros(days)
-    per_day[first : first + length] = patients * one.fraction / length
-    return per_day
-
-
-def _starters(start: People, per_day: Floats, stop_hazard: float, rng: np.random.Generator) -> People:
-    count = rng.poisson(per_day) if len(start) else np.zeros(len(per_day), dtype=np.int64)
-    day = np.repeat(np.arange(len(per_day)), count).astype(np.float64)
-    like = start.take(rng.integers(0, max(len(start), 1), len(day)))
-    return like.with_(first_due_day=day, leaves_day=day + _leave(rng, len(day), stop_hazard))
-
-
-def _leave(rng: np.random.Generator, count: int, hazard_per_day: float) -> Floats:
-    waits = rng.standard_exponential(count)
-    return waits / hazard_per_day if hazard_per_day > 0 else np.full(count, np.inf)
 
 
 def draw_arrivals(
@@ -311,35 +226,41 @@ def draw_arrivals(
     Those of a surge are drawn apart and come on top, so a surge never changes who comes anyway. Nor does ``follow``,
     shape (days, panels), by which arrivals are multiplied: more come on top, or some of them do not come.
     """
-    path = ("replication", replication, "acute")
+    path = (seed, "replication", replication, "acute")
     growth = np.exp(np.log1p(demand.growth_per_year) * np.arange(days) / DAYS_PER_YEAR)
     rate = source.rate_per_day(days) * growth[:, None, None]
-    groups = [_arrivals(source, rate, stream(seed, *path, "arrivals"))]
-    for number, surge in enumerate(surges):
+    rates: list[tuple[Name, Floats]] = [(("arrivals",), rate)]
+    for name, surge in named(surges):
         first = surge.start_week * DAYS_PER_WEEK
         extra = np.zeros_like(rate)
         window = slice(first, first + surge.weeks * DAYS_PER_WEEK)
         extra[window] = rate[window] * surge.fraction
-        groups.append(_arrivals(source, extra, stream(seed, *path, "surge", number)))
+        rates.append((name, extra))
+    groups = [_arrivals(source, each, *path, *name) for name, each in rates]
     if follow is not None:
-        rng = stream(seed, *path, "demand forecast")
-        groups = [_kept(group, places, follow, rng) for group in groups]
+        groups = [
+            _kept(group, places, follow, stream(*path, *name, "demand forecast"))
+            for group, (name, _) in zip(groups, rates, strict=True)
+        ]
         more = rate * np.maximum(follow - 1, 0.0)[:, None, :]
         if more.any():
-            groups.append(_arrivals(source, more, rng))
+            groups.append(_arrivals(source, more, *path, "demand forecast"))
     some = [groups[0], *(group for group in groups[1:] if len(group))]
     people = join(*(people_of(group, places, as_of=None, acute=True) for group in some))
-    day = np.concatenate([group["arrival_day"].to_numpy(dtype=np.float64) for group in some])
+    day, luck = (np.concatenate([group[name].to_numpy() for group in some]) for name in ("arrival_day", "luck"))
+    day = day.astype(np.float64)
     order = np.argsort(day, kind="stable")
     # The patience counts whole days waited, so the patient is lost on the day after the last of them.
-    timed = people.with_(first_due_day=day, leaves_day=day + demand.acute_patience_days + 1).take(order)
+    timed = people.with_(first_due_day=day, leaves_day=day + demand.acute_patience_days + 1, luck=luck).take(order)
     return timed.take(timed.course_mg > 0)
 
 
-def _arrivals(source: AcuteSource, rate: Floats, rng: np.random.Generator) -> pd.DataFrame:
+def _arrivals(source: AcuteSource, rate: Floats, seed: int, *path: str | int) -> pd.DataFrame:
+    rng = stream(seed, *path)
     count = rng.poisson(rate)
     day, line, panel = (np.repeat(part, count[count > 0]) for part in np.nonzero(count))
-    return source.draw(rng, line.astype(np.int64), panel.astype(np.int64)).assign(arrival_day=day)
+    table = source.draw(rng, line.astype(np.int64), panel.astype(np.int64))
+    return table.assign(arrival_day=day, luck=keys_of(stream(seed, *path, "luck"), len(table)))
 
 
 def _kept(table: pd.DataFrame, places: Places, follow: Floats, rng: np.random.Generator) -> pd.DataFrame:

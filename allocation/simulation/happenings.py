@@ -30,6 +30,8 @@ from allocation.scenario import (
 )
 from allocation.seeds import stream
 from allocation.simulation.demand import ROUTES, Bools, Floats, Ints, People
+from allocation.simulation.luck import Luck
+from allocation.simulation.names import Name, named
 from allocation.simulation.supply import can_give, output_factor
 
 __all__ = ["Happenings", "Trial", "draw_failures", "draw_happenings"]
@@ -41,8 +43,8 @@ def draw_happenings(scenario: Scenario, *, seed: int, replication: int) -> tuple
     """Disruptions, then mitigations, each with its own draw of every number that has a spread."""
     drawn: list[Disruption | Mitigation] = []
     for role in ("disruption", "mitigation"):
-        for number, one in enumerate(getattr(scenario, role)):
-            path = ("replication", replication, role, number, "spread")
+        for name, one in named(getattr(scenario, role)):
+            path = ("replication", replication, *name, "spread")
             luck = {key: float(stream(seed, *path, key).random()) for key in one.spread}
             drawn.append(one.drawn(luck))
     return tuple(drawn)
@@ -53,10 +55,10 @@ def draw_failures(
 ) -> dict[int, Bools]:
     """For each supply failure, by its place in ``every``: in which weeks from its start the maker is down."""
     found = {}
-    for number, one in enumerate(every):
+    for number, (name, one) in enumerate(named(every)):
         if not isinstance(one, SupplyFailures):
             continue
-        luck = stream(seed, "replication", replication, "disruption", number, "failures").random(min(one.weeks, weeks))
+        luck = stream(seed, "replication", replication, *name, "failures").random(min(one.weeks, weeks))
         down = np.zeros(len(luck), dtype=np.bool_)
         is_down = bool(luck[0] < one.size)
         for week, draw in enumerate(luck.tolist()):
@@ -94,6 +96,8 @@ class Happenings:
         From :func:`draw_failures`.
     trials
         Titration trials that have begun, by their place in ``every``.
+    names
+        From which the streams of each are named.
     """
 
     every: tuple[Disruption | Mitigation, ...]
@@ -101,12 +105,14 @@ class Happenings:
     active: dict[int, Disruption | Mitigation] = field(default_factory=dict)
     down: dict[int, Bools] = field(default_factory=dict)
     trials: dict[int, Trial] = field(default_factory=dict)
+    names: tuple[Name, ...] = field(init=False)
 
-    def name(self, number: int) -> tuple[str, int]:
-        """Role, and number among those of the role: another disruption more never changes a mitigation's luck."""
-        if number < self.disruptions:
-            return ("disruption", number)
-        return ("mitigation", number - self.disruptions)
+    def __post_init__(self) -> None:
+        self.names = tuple(name for name, _ in named(self.every))
+
+    def role(self, number: int) -> str:
+        """Whether one is a disruption or a mitigation."""
+        return "disruption" if number < self.disruptions else "mitigation"
 
     def of(self, *kinds: type[Kind]) -> Iterator[Kind]:
         """All of some kinds, in force or not."""
@@ -202,7 +208,7 @@ class Happenings:
         products: ProductSet,
         entries: tuple[tuple[str, str], ...],
         *,
-        luck: tuple[int, int],
+        luck: Luck,
         day: int,
     ) -> Ints:
         """Milligrams of a course that falls due now: whole smallest vials, and at least one, where it is cut.
@@ -210,13 +216,13 @@ class Happenings:
         Parameters
         ----------
         luck
-            Seed and replication: which patients a measure reaches that does not reach all.
+            Tells which patients a measure reaches that does not reach all.
         """
         factor = np.ones(len(people))
         for number, one in self.now(VialRounding, DoseOptimisation):
             reached = ~people.acute & has_indication(people, entries, one.indications)
             if one.patients_share < 1:
-                draw = stream(luck[0], "replication", luck[1], *self.name(number), "patients").random(len(people))
+                draw = luck.draw(slice(None), *self.names[number], "reached")
                 reached &= draw < one.patients_share
             factor = np.where(reached, factor * (1.0 - one.fraction), factor)
         for number, trial in self.trials.items():

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from allocation.quantities import DAYS_PER_WEEK, MG_PER_G
 from allocation.simulation.country import Country
-from allocation.simulation.cover import NationalWeek
 from allocation.simulation.demand import Ints
+from allocation.simulation.national import NationalWeek, has_died, has_stopped
 from allocation.simulation.record import GRADES, MEASURES
 from allocation.simulation.stock_outs import NEVER
 
@@ -67,6 +67,10 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "grams_delivered_g": ("Grams delivered", "g"),
     "acute_patients": ("Acute patients who came", "patients"),
     "acute_lost_patients": ("Acute patients lost to treatment after waiting", "patients"),
+    "patients_stopped": ("Long-term patients whose treatment stopped", "patients"),
+    "patients_died": ("Long-term patients who died", "patients"),
+    "patients_lost_waiting": ("Patients lost, stopped or dead while a course was owed to them", "patients"),
+    "mean_reviews_overdue": ("Patients on treatment whose annual review is overdue, mean of all weeks", "patients"),
     "infusions": ("Intravenous courses begun, where chairs are modelled", "courses"),
     "infusions_waiting_at_end": ("Intravenous courses still waiting for a chair at the end", "courses"),
     "chair_wait_share_percent": ("Share of infusions that waited for a chair", "%"),
@@ -177,6 +181,10 @@ def _waits(country: Country) -> dict[str, float]:
         "grams_lost_to_delay_g": (state.total_wait_days * weekly_mg).sum() / (DAYS_PER_WEEK * MG_PER_G),
         "acute_patients": people.acute.sum(),
         "acute_lost_patients": (state.lost & people.acute).sum(),
+        "patients_stopped": has_stopped(state, country.world.days).sum(),
+        "patients_died": has_died(state, country.world.days).sum(),
+        "patients_lost_waiting": state.lost.sum(),
+        "mean_reviews_overdue": np.mean([week.reviews_overdue for week in country.national]),
     }
     for grade in _GRADES_DOWN:
         values[f"patients_late_grade_{grade}"] = (late & (state.grade == grade)).sum()

@@ -10,8 +10,8 @@ import numpy as np
 from allocation.scenario import Scenario
 from allocation.simulation.consequences import consequences_of, consequences_summary
 from allocation.simulation.country import Country
-from allocation.simulation.cover import NationalWeek
 from allocation.simulation.demand import Floats, Places
+from allocation.simulation.national import NationalWeek
 from allocation.simulation.outcomes import OUTCOMES, Affected, affected_of, outcomes_of
 from allocation.simulation.record import Event, Weeks
 from allocation.simulation.statistics import CONFIDENCE, Interval, interval, quantiles

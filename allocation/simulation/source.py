@@ -12,7 +12,7 @@ from allocation.cohort.acute import AcuteModel, acute_model, draw_acute, scale_o
 from allocation.cohort.demand import demand_table
 from allocation.cohort.epidemiology import Epidemiology
 from allocation.errors import Fault, InputError
-from allocation.grading import grade_cohort
+from allocation.grading import annual_reviews, grade_cohort
 from allocation.quantities import DAYS_PER_YEAR
 from allocation.rules import PanelSet, ProductSet, Rulebook, TierSet
 from allocation.scenario import Scenario, load_demand_forecast
@@ -92,9 +92,9 @@ def prepare(
     """
     day_0 = as_of or scenario.run.as_of
     graded = grade_cohort(rulebook, cohort, day_0)
-    reviewed = grade_cohort(rulebook, cohort.assign(last_review_date=pd.Timestamp(day_0)), day_0)
+    reviews = annual_reviews(rulebook, cohort, day_0)
     table = demand_table(graded, rulebook=rulebook, products=products, as_of=day_0, weeks=1.0)
-    table = table.assign(grade_if_reviewed=reviewed["grade"])
+    table = table.assign(**{str(name): column for name, column in reviews.items()})
     lasting, funded = ~table["acute"], table["funded"]
     dosed = table["course_mg"] > 0
     counts = {

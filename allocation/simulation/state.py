@@ -39,8 +39,8 @@ class State:
         Milligrams owed at the end of each week, summed over the weeks.
     unmet_mg
         Milligrams given up for good.
-    review_open
-        Whether the annual review is still overdue.
+    review_open, review_due_day
+        Whether the annual review is overdue, and the day from which it is or was.
     ever_due, lost
         Whether a course ever fell due, and whether the patient left while waiting for one.
     switched, reduced, interrupted
@@ -63,6 +63,7 @@ class State:
     deferred_mg_weeks: Ints = field(init=False)
     unmet_mg: Ints = field(init=False)
     review_open: Bools = field(init=False)
+    review_due_day: Floats = field(init=False)
     ever_due: Bools = field(init=False)
     lost: Bools = field(init=False)
     switched: Bools = field(init=False)
@@ -84,6 +85,7 @@ class State:
         self.deferred_mg_weeks = np.zeros(n, dtype=np.int64)
         self.unmet_mg = np.zeros(n, dtype=np.int64)
         self.review_open = self.people.review_overdue.copy()
+        self.review_due_day = self.people.review_due_day.copy()
         self.ever_due = np.zeros(n, dtype=np.bool_)
         self.lost = np.zeros(n, dtype=np.bool_)
         self.switched = np.zeros(n, dtype=np.bool_)

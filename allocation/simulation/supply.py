@@ -157,16 +157,20 @@ def can_give(products: ProductSet) -> Bools:
     return np.array([[route in product.routes for product in products.product] for route in ROUTES])
 
 
-def opening_batches(people: People, use_mg: Floats, scenario: Scenario, products: ProductSet) -> Batches:
+def opening_batches(use_mg: Floats, largest_mg: Floats, scenario: Scenario, products: ProductSet) -> Batches:
     """Stock on day 0: cover times expected use and the largest course besides, in whole smallest vials, rounded up.
 
     Without the one course a cell with a handful of patients would start unable to treat the first of them.
+
+    Parameters
+    ----------
+    use_mg, largest_mg
+        Expected use a week and :func:`largest_course`, shape (panels, products).
     """
     supply = scenario.supply
-    panels, count = use_mg.shape
     cover = np.vstack([use_mg * supply.opening_cover_weeks, use_mg.sum(axis=0) * supply.national_cover_weeks])
     if supply.opening_cover_weeks > 0:
-        cover[:panels] += largest_course(people, panels, count)
+        cover[:-1] += largest_mg
     vial = np.array([product.vial_mg[0] for product in products.product], dtype=np.float64)
     vials = np.ceil(cover / vial)
     life = shelf_life_days(products)
@@ -184,11 +188,34 @@ def opening_batches(people: People, use_mg: Floats, scenario: Scenario, products
     return Batches(*(np.array(column, dtype=np.int64) for column in (place, product, mg, expiry)))
 
 
-def largest_course(people: People, panels: int, products: int) -> Floats:
-    """Milligrams of the largest course of any patient of a panel on a product, shape (panels, products)."""
-    largest = np.zeros((panels, products))
+def largest_course(people: People, use_mg: Floats, acute_mg: Floats, products: ProductSet) -> Floats:
+    """Milligrams of the largest course that may be asked of each panel's stock of a product, shape (panels, products).
+
+    Parameters
+    ----------
+    people
+        Long-term patients at the start.
+    use_mg
+        Expected use a week, shape (panels, products).
+    acute_mg
+        Largest course of an acute patient expected at each panel, shape (panels, routes).
+
+    Notes
+    -----
+    A course for a patient without a product of their own may be made of any product of the route. Each panel keeps it
+    of the one that it uses most.
+    """
+    largest = np.zeros_like(use_mg)
+    untied_mg = acute_mg.copy()
     tied = people.product != NO_PRODUCT
-    np.maximum.at(largest, (people.panel[tied], people.product[tied]), people.course_mg[tied].astype(np.float64))
+    course_mg = people.course_mg.astype(np.float64)
+    np.maximum.at(largest, (people.panel[tied], people.product[tied]), course_mg[tied])
+    np.maximum.at(untied_mg, (people.panel[~tied], people.route[~tied]), course_mg[~tied])
+    every = np.arange(len(use_mg))
+    for route, of_route in enumerate(can_give(products)):
+        if of_route.any():
+            most = np.where(of_route, use_mg, -1.0).argmax(axis=1)
+            np.maximum.at(largest, (every, most), untied_mg[:, route])
     return largest
 
 

@@ -49,6 +49,8 @@ class AcuteExpectation:
         Of those of grade 4, by panel: arrivals times the mean course, and times the mean square of the course (mg²).
     by_grade
         Of each grade 0 to 4, all panels together.
+    largest_mg
+        Milligrams of the largest course of any who may come, shape (panels, routes).
     iv_courses
         Intravenous courses, by panel.
     season
@@ -59,6 +61,7 @@ class AcuteExpectation:
     grade_4: Floats
     grade_4_squared: Floats
     by_grade: Floats
+    largest_mg: Floats
     iv_courses: Floats
     season: Floats
 
@@ -82,7 +85,7 @@ class World:
     lead_days
         Days that a delivery of each product takes on average.
     largest_mg
-        Largest course of each panel and product.
+        Largest course of each panel and product, patients without a product of their own counted.
     opening
         Stock on day 0.
     life_days
@@ -221,6 +224,7 @@ def build_world(
     use_mg = tied_use(start, start.weekly_mg, *untied_mg.shape) + untied_mg
     total = use_mg.sum(axis=0)
     supply, makers = scenario.supply, [product.maker for product in products.product]
+    largest_mg = largest_course(start, use_mg, expected.largest_mg, products)
     follow = _follow(scenario, forecast, start=start, places=places, use_mg=use_mg)
     if follow is not None:
         more = follow.by_week(expected.by_route.sum(axis=1), scenario.run.weeks)
@@ -239,8 +243,8 @@ def build_world(
         contract_mg=total * supply.output_share_of_demand,
         own_output=np.array([supply.output_share_of(maker) for maker in makers]) / supply.output_share_of_demand,
         lead_days=np.array([supply.lead_time_of(maker).expected for maker in makers]),
-        largest_mg=largest_course(start, *use_mg.shape),
-        opening=opening_batches(start, use_mg, scenario, products),
+        largest_mg=largest_mg,
+        opening=opening_batches(use_mg, largest_mg, scenario, products),
         life_days=shelf_life_days(products),
         usual_mg=np.maximum(np.vstack([use_mg, total]), 1.0),
         gives=can_give(products),
@@ -290,6 +294,8 @@ def expect_acute(acute: AcuteSource, places: Places, scenario: Scenario) -> Acut
     routes = np.zeros((lines, len(ROUTES)))
     mg = people.course_mg / _SAMPLE_PER_LINE
     np.add.at(routes, (line, people.route), mg)
+    largest = np.zeros_like(routes)
+    np.maximum.at(largest, (line, people.route), people.course_mg.astype(np.float64))
     by_vein = (people.route == ROUTES.index("IV")) & (people.course_mg > 0)
     is_4 = people.grade == 4
     first = np.bincount(line[is_4], mg[is_4], lines)
@@ -306,6 +312,7 @@ def expect_acute(acute: AcuteSource, places: Places, scenario: Scenario) -> Acut
         grade_4=per_week.T @ first,
         grade_4_squared=per_week.T @ second,
         by_grade=graded,
+        largest_mg=((per_week.T > 0)[:, :, None] * largest).max(axis=1, initial=0.0),
         iv_courses=per_week.T @ (np.bincount(line[by_vein], minlength=lines) / _SAMPLE_PER_LINE),
         season=by_week / mean_day if mean_day > 0 else np.ones(weeks),
     )

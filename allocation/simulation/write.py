@@ -60,6 +60,8 @@ _WEEKS = pa.schema(
         *((f"{measure}_g", pa.float64()) for measure in MEASURES),
     ]
 )
+_COUNTED = ("reviews_overdue", "stopped", "died", "lost_waiting")
+"""Patients counted in a week, as the national week names them."""
 _NATIONAL = pa.schema(
     [
         ("replication", pa.int32()),
@@ -69,6 +71,7 @@ _NATIONAL = pa.schema(
         ("stock_g", pa.float64()),
         ("demand_g", pa.float64()),
         *((f"cover_grade_{grade}_weeks", pa.float64()) for grade in GRADES_DOWN),
+        *((name, pa.int64()) for name in _COUNTED),
     ]
 )
 _PRODUCT_COVER = pa.schema(
@@ -253,6 +256,7 @@ def _national(part: ReplicationResult) -> Mapping[str, object]:
             f"cover_grade_{grade}_weeks": np.array([week.grade_cover_weeks[place] for week in weeks])
             for place, grade in enumerate(GRADES_DOWN)
         },
+        **{name: np.array([getattr(week, name) for week in weeks], dtype=np.int64) for name in _COUNTED},
     }
 
 

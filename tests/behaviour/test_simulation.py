@@ -223,7 +223,7 @@ def test_growth_and_reviews_change_demand(make: Make) -> None:
     level = due()
     assert due(growth_per_year=0.5) > level > due(growth_per_year=-0.5)
     assert due(overdue_reviews_done_per_week=0.2, review_stop_share=0.5) < level
-    assert due(overdue_reviews_done_per_week=0.2, review_stop_share=0.0) == level
+    assert due(overdue_reviews_done_per_week=0.2, review_stop_share=0.0) == due(review_stop_share=0.0)
 
 
 def test_reviews_done_raise_grades(make: Make) -> None:

@@ -71,7 +71,11 @@ def patients(day: Ints, course_g: float, patience_days: float) -> People:
         entry=whole,
         grade=np.full(n, 4),
         grade_if_reviewed=np.full(n, 4),
+        grade_if_lapsed=np.full(n, 4),
         review_overdue=no,
+        review_due_day=np.full(n, np.inf),
+        review_days=np.full(n, np.inf),
+        first_year_counts=~no,
         locked=no,
         emergency=~no,
         acute=~no,
@@ -79,6 +83,8 @@ def patients(day: Ints, course_g: float, patience_days: float) -> People:
         interval_days=np.full(n, np.inf),
         first_due_day=day.astype(np.float64),
         leaves_day=day + patience_days,
+        death_day=np.full(n, np.inf),
+        luck=np.arange(n, dtype=np.uint64),
     )
 
 
@@ -92,7 +98,8 @@ def world(
         "output_share_of_demand": 1e6,
         "dispatch_every_days": 1,
         "lead_time_days": {"mean": 0.4, "sd": 0.0},
-        "opening_cover_weeks": level_g / weekly_g,
+        # The panel opens with one course of 1 g besides, and in whole vials, rounded up.
+        "opening_cover_weeks": max(level_g - 1.5, 0.5) / weekly_g,
         "highest_cover_weeks": 1e6,
         "shelf_life_left_share": 1.0,
         "oldest_shelf_life_left_share": 0.9,

@@ -22,7 +22,8 @@ from allocation.forecast.months import days_in, month_range
 from allocation.forecast.project import Forecast
 from allocation.scenario import Demand
 from allocation.seeds import stream
-from allocation.simulation.demand import NO_PRODUCT, People, Places, draw_long_term
+from allocation.simulation.demand import NO_PRODUCT, People, Places
+from allocation.simulation.long_term import draw_long_term
 
 AS_OF = date(2026, 11, 1)
 MONTHS = month_range("2026-11", 12)
@@ -48,9 +49,12 @@ def people(panel: list[int], course_g: list[float], weeks: list[float], entry: i
     zero, no = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_)
     return People(
         panel=np.array(panel), product=np.full(n, NO_PRODUCT), route=zero, entry=zero + np.array(entry), grade=zero + 3,
-        grade_if_reviewed=zero + 3, review_overdue=no, locked=no, emergency=no, acute=no,
+        grade_if_reviewed=zero + 3, grade_if_lapsed=zero + 3, review_overdue=no,
+        review_due_day=np.full(n, np.inf), review_days=np.full(n, np.inf), first_year_counts=~no,
+        locked=no, emergency=no, acute=no,
         course_mg=(np.array(course_g) * 1000).astype(np.int64), interval_days=np.array(weeks) * 7.0,
         first_due_day=np.full(n, np.nan), leaves_day=np.full(n, np.inf),
+        death_day=np.full(n, np.inf), luck=zero.astype(np.uint64),
     )  # fmt: skip
 
 

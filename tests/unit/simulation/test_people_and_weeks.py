@@ -14,8 +14,9 @@ from allocation.scenario import Demand, DemandSurge, load_scenario
 from allocation.simulation import allocate as weekly
 from allocation.simulation.allocate import Waiting, allocate_week
 from allocation.simulation.bedside import serve_acute
-from allocation.simulation.demand import NO_PRODUCT, People, Places, draw_arrivals, draw_long_term, people_of
+from allocation.simulation.demand import NO_PRODUCT, People, Places, draw_arrivals, people_of
 from allocation.simulation.engine import play
+from allocation.simulation.long_term import draw_long_term
 from allocation.simulation.outcomes import outcomes_of
 from allocation.simulation.record import Recorder
 from allocation.simulation.state import State
