@@ -12,6 +12,7 @@ __all__ = ["Hours", "LeadTime", "MakerSupply", "Panels", "PartialDeliveries", "R
 
 Share = Annotated[float, Field(ge=0, le=1)]
 _LEAST_LOAD = 0.01
+_MOST_HOURS = 1000
 
 
 class LeadTime(Model):
@@ -157,8 +158,8 @@ class Hours(Model):
     """Hours a chair is taken by one course."""
 
     distribution: Literal["gamma"] = "gamma"
-    mean: Annotated[float, Field(gt=0, le=24)]
-    sd: Annotated[float, Field(ge=0, le=24)]
+    mean: Annotated[float, Field(gt=0, le=_MOST_HOURS)]
+    sd: Annotated[float, Field(ge=0, le=_MOST_HOURS)]
 
 
 class Panels(Model):
