@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from allocation.optimise.direct import exact_ration, without_solver
+from allocation.optimise.direct import exact_ration, settle_alone, without_solver
 from allocation.optimise.linear import OpenSession
 from allocation.optimise.network import UNLIMITED, Bools, Ints, Network, Pool, index_problem
 from allocation.optimise.plan import Plan
@@ -356,7 +356,8 @@ class _Plain:
         if ((ration.cell_mg[mixed] == 0) | (ration.cell_mg[mixed] == due_mg)).all():
             return self._by_shares(changed, ration), True
         # Within a cell of several grades it is the choice of products that says who is served.
-        supplies = source_by_program(changed, pool, ration, self.opener) if found is None else found[1]
+        supplies = found[1] if found else settle_alone(changed, pool, ration)
+        supplies = supplies or source_by_program(changed, pool, ration, self.opener)
         return np.bincount(changed.grade[supplies.classes], weights=supplies.mg, minlength=_GRADES).astype(
             np.int64
         ), False

@@ -182,10 +182,8 @@ def shadow_section(run: AllocationRun, panels: pd.DataFrame) -> Section:
     missing = measures.unpriced_words(run)
     frame = shown_prices(run, panels)
     if frame.empty:
-        words = (
-            ("One more kilogram would buy nothing that can be shown: stock is not what binds.",) if not missing else ()
-        )
-        return Section(key="shadow-section", title=title, words=(*words, *missing))
+        nothing = "One more kilogram would buy nothing that can be shown: stock is not what binds."
+        return Section(key="shadow-section", title=title, words=missing or (nothing,))
     keys = ["grade", "grams_per_kg", "panel", "panel_name", "grade_name"]
     frame = frame.groupby(keys, sort=False)["product"].agg(_products).reset_index()
     columns = [
