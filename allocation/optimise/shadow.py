@@ -379,7 +379,10 @@ class _Plain:
 
 
 def _alike(net: Network, pool: Pool) -> Iterator[Ints]:
-    """Products of a pool that somebody may take, in groups between which shares make no difference."""
+    """Products of a pool that somebody may take, in groups between which shares make no difference.
+
+    What only the reserve may take counts too: it frees what the reserve would hold else.
+    """
     cls = pool.classes
     used = np.unique(net.choice[cls[net.choice[cls] >= 0]])
     # Whose product it is counts where switching is limited; a fence and the vein, where there are limits of that kind.
@@ -388,8 +391,8 @@ def _alike(net: Network, pool: Pool) -> Iterator[Ints]:
     own = np.zeros((0, net.stock_mg.shape[1]), dtype=np.bool_)
     if len(tied):
         own = np.unique(net.own[tied])[:, None] == np.arange(net.stock_mg.shape[1])
-    takes = np.vstack([net.choices[used], own])
-    told_apart = [takes, net.reserve_choice]
+    takes = np.vstack([net.choices[used], own, net.reserve_choice & (pool.reserve_mg > 0)])
+    told_apart = [takes]
     if net.rows is not None and net.limited_by_rows(pool):
         fenced = net.rows.fence_product[net.rows.fence_mg[:, pool.locations].any(axis=1)]
         told_apart += [fenced[:, None] == np.arange(takes.shape[1]), np.unique(net.rows.infuses[cls], axis=0)]

@@ -225,10 +225,11 @@ class _Trial:
 
 
 def _in_use(net: Network, pool: Pool) -> Ints:
-    """Products that some class of a pool may take."""
+    """Products that some class of a pool may take, or its reserve."""
     cls = pool.classes
     used: Bools = np.logical_or.reduce(net.choices[np.unique(net.choice[cls[net.choice[cls] >= 0]])], axis=0)
     used[net.own[cls[net.own[cls] >= 0]]] = True
+    used |= net.reserve_choice & (pool.reserve_mg > 0)
     return np.flatnonzero(used)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from allocation.optimise.policies import find_policy, gather_claims, list_policies, settle, settled_prices
@@ -27,7 +27,9 @@ UNIT_MG = 130_000
 KILOGRAM_MG = 1_000_000
 # Prices are told in tenths of a gram, of amounts that are rounded down to milligrams.
 NEAR_G = 0.11
-FEW = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.generate])
+FEW = settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.explicit, Phase.generate]
+)
 POLICIES = [one.name for one in list_policies() if one.distribution == "igalloc" and one.name != "grade_order"]
 
 rows_of = st.lists(
@@ -161,6 +163,12 @@ def check(problem: Problem, prices: ShadowPrices, allocate) -> None:
 
 
 @FEW
+@example(
+    rows=[("P2", 0, False, "IV", "privigen_10", False, "", 1)],
+    stock=[("P2", "privigen_10", 1)],
+    tier=TIERS.tier[0],
+    reserve=1,
+)  # what nobody but the reserve may take frees what the reserve holds
 @given(rows=rows_of, stock=stock_of, tier=st.sampled_from(TIERS.tier), reserve=st.integers(0, 5))
 def test_prices_are_what_allocating_again_gives(rows, stock, tier, reserve):
     problem = problem_of(rows, stock, tier, reserve=reserve)
@@ -174,13 +182,7 @@ def test_prices_within_side_limits_are_what_allocating_again_gives(rows, stock, 
     check(problem, shadow_prices(problem, solve(problem)), lambda one: solve(one).given)
 
 
-@pytest.mark.parametrize("name", POLICIES)
-@settings(FEW, max_examples=3)
-@given(
-    rows=rows_of, stock=stock_of, tier=st.sampled_from(TIERS.tier), reserve=st.integers(0, 5), late=st.integers(0, 9)
-)
-def test_prices_under_a_policy_let_it_claim_anew(name, rows, stock, tier, reserve, late):
-    problem = problem_of(rows, stock, tier, reserve=reserve)
+def check_policy(name: str, problem: Problem, late: int) -> None:
     people = problem.classes.assign(indication="cidp", situation="")
     # Two lines a class, one of them late, so that rounds cut through classes.
     part = people["due_mg"] // 3
@@ -191,6 +193,29 @@ def test_prices_under_a_policy_let_it_claim_anew(name, rows, stock, tier, reserv
     found = find_policy(name)
     settled = settle(found, problem, claims, usual_mg=usual)
     check(problem, settled_prices(settled), lambda one: settle(found, one, claims, usual_mg=usual).plan.given)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@settings(FEW, max_examples=3)
+@given(
+    rows=rows_of, stock=stock_of, tier=st.sampled_from(TIERS.tier), reserve=st.integers(0, 5), late=st.integers(0, 9)
+)
+def test_prices_under_a_policy_let_it_claim_anew(name, rows, stock, tier, reserve, late):
+    check_policy(name, problem_of(rows, stock, tier, reserve=reserve), late)
+
+
+@settings(FEW, max_examples=8)
+@given(
+    name=st.sampled_from(POLICIES),
+    rows=rows_of,
+    stock=stock_of,
+    tier=st.sampled_from(TIERS.tier),
+    limits=limits_of,
+    reserve=st.integers(0, 5),
+    late=st.integers(0, 9),
+)
+def test_prices_under_a_policy_within_side_limits_let_it_claim_anew(name, rows, stock, tier, limits, reserve, late):
+    check_policy(name, problem_of(rows, stock, tier, limits=limits, reserve=reserve), late)
 
 
 @settings(FEW, max_examples=3)

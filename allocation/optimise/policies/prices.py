@@ -62,7 +62,8 @@ class _PoolAgain:
     def __init__(self, settled: Settled, claims: Claims, net: Network, pool: Pool, solver: SolverName) -> None:
         self.settled, self.claims, self.pool, self.solver = settled, claims, pool, solver
         self.cost = len(pool.classes)
-        self.rounds_of: dict[bytes, tuple[Round, ...]] = {}
+        self.estate_of: dict[bytes, dict[str, int]] = {}
+        self.rounds_of: dict[tuple[int, ...], tuple[Round, ...]] = {}
         self.part = _part_of(settled.asked_of, pool)
         self.mine = claims.frame["panel"].isin(self.part.panels).to_numpy(dtype=np.bool_)
         frame = claims.frame[self.mine].reset_index(drop=True)
@@ -77,7 +78,7 @@ class _PoolAgain:
         """As :meth:`allocation.optimise.shadow.Trials.with_stock` says."""
         del more
         settled = self.settled
-        problem = replace(self.part, stock=_stock_of(changed, self.pool.locations))
+        problem = _with_stock_of(self.part, changed, self.pool.locations)
         asked = self._asked(problem, changed) if settled.found.policy.uses_estate else settled.asked
         if not _same(asked, settled.asked, ~self.mine):
             return self._settled_anew(changed)
@@ -90,19 +91,27 @@ class _PoolAgain:
         return self._by_grade(given_by_class(proofs[-1])), by_shares
 
     def _asked(self, problem: Problem, changed: Network) -> tuple[Round, ...]:
-        """The rounds with other stock. Where in the pool it lies makes no difference to the estate."""
-        key = changed.stock_mg[self.pool.locations].sum(axis=0).tobytes()
-        if key not in self.rounds_of:
+        """The rounds with other stock. Where stock moves freely in the pool, it makes no difference where it lies."""
+        rows, there_mg = changed.rows, changed.stock_mg[self.pool.locations]
+        if rows is not None and changed.limited_by_rows(self.pool):
+            key = there_mg.tobytes() + rows.fence_mg[:, self.pool.locations].tobytes()
+        else:
+            key = there_mg.sum(axis=0).tobytes()
+        if key not in self.estate_of:
+            self.estate_of[key] = find_estate_mg(problem, self.my_claims, self.solver)
+        mine = self.estate_of[key]
+        amounts = tuple(mine.values())
+        if amounts not in self.rounds_of:
             settled = self.settled
-            estate = {**settled.estate_mg, **find_estate_mg(problem, self.my_claims, self.solver)}
+            estate = {**settled.estate_mg, **mine}
             case = make_case(settled.asked_of, self.claims, estate_mg=estate, usual_mg=settled.usual_mg)
-            self.rounds_of[key] = ask(settled.found, case)
-        return self.rounds_of[key]
+            self.rounds_of[amounts] = ask(settled.found, case)
+        return self.rounds_of[amounts]
 
     def _settled_anew(self, changed: Network) -> tuple[Ints, bool]:
         """What changes in all pools together, added to what was served in this one."""
         settled = self.settled
-        problem = replace(settled.asked_of, stock=_stock_of(changed, np.arange(len(changed.stock_mg))))
+        problem = _with_stock_of(settled.asked_of, changed, np.arange(len(changed.stock_mg)))
         anew = settle(settled.found, problem, self.claims, usual_mg=settled.usual_mg, solver=self.solver)
         return self.before + self._by_grade(anew.plan.given) - self._by_grade(settled.plan.given), False
 
@@ -125,17 +134,23 @@ def _part_of(problem: Problem, pool: Pool) -> Problem:
     )
 
 
-def _stock_of(net: Network, places: Ints) -> pd.DataFrame:
-    """The stock at places of a network, as a problem has it."""
-    names = np.array([*net.problem.panels, NATIONAL], dtype=object)
+def _with_stock_of(problem: Problem, net: Network, places: Ints) -> Problem:
+    """The problem with the stock of a network at some places, and what of it is inside fences."""
+    names = np.array([*net.problem.panels, NATIONAL], dtype=object)[places]
     at, product = np.nonzero(net.stock_mg[places])
-    return pd.DataFrame(
+    stock = pd.DataFrame(
         {
-            "location": names[places[at]],
+            "location": names[at],
             "product": np.array(net.product_codes, dtype=object)[product],
             "mg": net.stock_mg[places[at], product],
         }
     )
+    limits, rows = problem.limits, net.rows
+    if limits is not None and rows is not None:
+        inside = [dict(zip(names.tolist(), of_fence.tolist(), strict=True)) for of_fence in rows.fence_mg[:, places]]
+        fences = (replace(fence, mg=mg) for fence, mg in zip(limits.fences, inside, strict=True))
+        limits = replace(limits, fences=tuple(fences))
+    return replace(problem, stock=stock, limits=limits)
 
 
 def _same(asked: tuple[Round, ...], before: tuple[Round, ...], rows: Bools) -> bool:

@@ -25,7 +25,7 @@ from allocation.optimise.policies import (
 )
 from allocation.optimise.policies.figures import grade_weights, harm_figures
 from allocation.optimise.program import solve
-from allocation.optimise.side_limits import SideLimits
+from allocation.optimise.side_limits import Fence, SideLimits
 from allocation.rules import load_tiers
 
 OURS = (
@@ -340,6 +340,17 @@ def test_with_a_kilogram_more_a_policy_claims_anew(small):
     # held, grade 4 would come first in what they leave.
     assert told["grams_per_kg"].to_dict() == {4: 0, 1: 1000}
     assert told["grams_per_kg_fewer"].to_dict() == {4: 166.7, 1: 833.3}
+
+
+def test_a_kilogram_fewer_comes_out_of_a_fence_where_no_other_stock_is(small):
+    demand = small.patients({"due_g": 3000}).assign(indication="gbs", situation="")
+    problem = small.problem(demand, small.grams(("P1", "privigen_10", 2000)), 3)
+    fence = Fence("privigen_10", "gbs", "", {"P1": 1_500_000})
+    classes = problem.classes.assign(fences="0", courses=1)
+    problem = replace(problem, limits=SideLimits(fences=(fence,)), classes=classes)
+    prices = settled_prices(settled_of("talmud", demand.assign(fences="0"), problem)).lines
+    told = prices.set_index(["panel", "product"]).loc[("P1", "privigen_10")]
+    assert (told["grams_per_kg"], told["grams_per_kg_fewer"]) == (1000, 1000)
 
 
 class AllTurns(Policy):

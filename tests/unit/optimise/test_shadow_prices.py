@@ -121,3 +121,15 @@ def test_what_goes_beyond_the_budget_is_named(small, monkeypatch):
     missing = {(panel, product) for part in cut.left_out for panel in part.panels for product in part.products}
     kept = [at not in missing for at in zip(whole.lines["panel"], whole.lines["product"], strict=True)]
     pd.testing.assert_frame_equal(cut.lines, whole.lines[kept].reset_index(drop=True))
+
+
+@pytest.mark.parametrize("limits", [None, SideLimits(into_mg={"P2": 1})])
+def test_what_only_the_reserve_may_take_frees_what_it_holds(small, limits):
+    tier = small.tier(1).model_copy(update={"stock_reach": "region"})
+    tier = tier.model_copy(update={"stage": small.tier(3).stage})
+    demand = small.patients({"due_g": 500, "grade": 1, "product": "privigen_10"})
+    problem = small.problem(demand, small.grams(("P1", "privigen_10", 500)), tier, reserve=[("North", 300)])
+    problem = replace(problem, limits=limits, classes=problem.classes.assign(fences="", courses=1))
+    told = shadow_prices(problem, solve(problem)).lines.set_index(["panel", "product", "grade"])["grams_per_kg"]
+    # Nobody may take octagam, but it can be held, and the 300 g of privigen be given.
+    assert told["P1", "octagam_10", 1] == told["P1", "privigen_10", 1] == 300
