@@ -227,4 +227,4 @@ def test_both_solvers_price_alike(rows, stock, tier, limits):
     keys = ["panel", "product", "grade"]
     both = one.merge(other, on=keys, how="outer", suffixes=("", "_too")).fillna(0.0)
     for name in ("grams_per_kg", "grams_per_kg_fewer"):
-        assert np.abs(both[name] - both[f"{name}_too"]).max(initial=0.0) < NEAR_G
+        assert np.abs((both[name] - both[f"{name}_too"]).to_numpy()).max(initial=0.0) < NEAR_G
