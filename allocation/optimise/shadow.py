@@ -379,10 +379,7 @@ class _Plain:
 
 
 def _alike(net: Network, pool: Pool) -> Iterator[Ints]:
-    """Products of a pool that somebody may take, in groups between which shares make no difference.
-
-    What only the reserve may take counts too: it frees what the reserve would hold else.
-    """
+    """Products of a pool that somebody or its reserve may take, in groups between which shares make no difference."""
     cls = pool.classes
     used = np.unique(net.choice[cls[net.choice[cls] >= 0]])
     # Whose product it is counts where switching is limited; a fence and the vein, where there are limits of that kind.
