@@ -24,7 +24,7 @@ from allocation.optimise.priority import Columns, Ration, Units, ration_units
 from allocation.optimise.sourcing import Supplies, tie_break
 from allocation.quantities import MG_PER_G
 
-__all__ = ["ration_limited", "solve_limited"]
+__all__ = ["LimitedProgram", "lots_of", "solve_limited"]
 
 _LOCK_G = 2e-6
 # Grams, as for the cells of smaller programs, but above what a solver lets a sum of many columns be off.
@@ -42,7 +42,7 @@ def solve_limited(net: Network, pool: Pool, open_session: OpenSession) -> tuple[
     """
     if net.rows is None:
         raise ValueError("a network without side limits has shorter ways")
-    build = _Build(net, pool, net.rows)
+    build = LimitedProgram(net, pool, net.rows)
     session = open_session(build.program)
     ration = ration_units(net, pool, build.units, build.columns, session)
     x, solved = _settled(session, build)
@@ -50,21 +50,7 @@ def solve_limited(net: Network, pool: Pool, open_session: OpenSession) -> tuple[
     return ration, replace(supplies, programs=solved)
 
 
-def ration_limited(net: Network, pool: Pool, open_session: OpenSession) -> Ration:
-    """Shares of a pool with side limits, without the products that make them up.
-
-    Raises
-    ------
-    SolverError
-        Where a program has no proven optimum.
-    """
-    if net.rows is None:
-        raise ValueError("a network without side limits has shorter ways")
-    build = _Build(net, pool, net.rows)
-    return ration_units(net, pool, build.units, build.columns, open_session(build.program))
-
-
-def _settled(session: Session, build: _Build) -> tuple[Floats, int]:
+def _settled(session: Session, build: LimitedProgram) -> tuple[Floats, int]:
     everything = np.arange(len(build.program.high))
     objectives = build.objectives()
     x = np.zeros(0)
@@ -77,14 +63,24 @@ def _settled(session: Session, build: _Build) -> tuple[Floats, int]:
     return x, len(objectives)
 
 
-class _Build:
+def lots_of(net: Network, pool: Pool, rows: SideRows) -> Ints:
+    """Milligrams of each lot at each place of a pool, shape (products + fences, places): open stock, then fences."""
+    fenced = rows.fence_mg[:, pool.locations]
+    open_mg = net.stock_mg[pool.locations].T.copy()
+    np.subtract.at(open_mg, rows.fence_product, fenced)
+    return np.vstack([open_mg, fenced])
+
+
+class LimitedProgram:
     """The program of a pool, and how to read its solution. Amounts are grams.
 
     Attributes
     ----------
-    lot_product, lot_fence, lot_mg
-        Product of each lot, its fence (-1 for open stock), and milligrams at each place of the pool, shape
-        (lots, places).
+    lots, lot_product, lot_fence, lot_mg
+        Lots of :func:`lots_of` that are anywhere in the pool, the product of each, its fence (-1 for open stock), and
+        milligrams at each place, shape (lots, places).
+    stock_rows
+        For each lot and place where there is any, in this order, its row: what is used, sent and held of it.
     """
 
     def __init__(self, net: Network, pool: Pool, rows: SideRows) -> None:
@@ -111,14 +107,11 @@ class _Build:
             self.levers = LeverColumns(self.program, net.levers, net.stage, [(self.first[self.group], self.gives)])
 
     def _lots(self) -> None:
-        stock = self.net.stock_mg[self.pool.locations]
-        fenced = self.rows.fence_mg[:, self.pool.locations]
-        open_mg = stock.copy()
-        np.subtract.at(open_mg.T, self.rows.fence_product, fenced)
-        every = np.vstack([open_mg.T, fenced])
-        product = np.concatenate([np.arange(stock.shape[1]), self.rows.fence_product])
-        fence = np.concatenate([np.full(stock.shape[1], NONE), np.arange(len(fenced))])
-        there = np.flatnonzero(every.any(axis=1))
+        products, fences = self.net.stock_mg.shape[1], len(self.rows.fence_product)
+        every = lots_of(self.net, self.pool, self.rows)
+        product = np.concatenate([np.arange(products), self.rows.fence_product])
+        fence = np.concatenate([np.full(products, NONE), np.arange(fences)])
+        there = self.lots = np.flatnonzero(every.any(axis=1))
         self.lot_product, self.lot_fence, self.lot_mg = product[there], fence[there], every[there]
 
     def _takes(self) -> Bools:
@@ -180,10 +173,12 @@ class _Build:
             program.add_row([*out, *into], [1.0] * len(out) + [-1.0] * len(into), low=0.0, high=0.0)
         held = (self.lot_fence[self.send_lot] == NONE) & net.reserve_choice[self.lot_product[self.send_lot]]
         self.holds = program.add_columns(np.where(held & (pool.reserve_mg > 0), sent_mg, 0) / MG_PER_G)
+        self.stock_rows: list[int] = []
         at = {(int(lot), int(place)): n for n, (lot, place) in enumerate(zip(*np.nonzero(self.lot_mg), strict=True))}
         for (lot, place), number in at.items():
             using = self.uses[(self.node_lot == lot) & (self.node_place == place)].tolist()
             columns = [*using, int(self.sends[number]), int(self.holds[number])]
+            self.stock_rows.append(len(program.blocks))
             program.add_row(columns, [1.0] * len(columns), low=-INFINITY, high=float(sent_mg[number]) / MG_PER_G)
         program.add_row(
             [*self.holds.tolist(), self.columns.reserve], [1.0] * len(self.holds) + [-1.0], low=0.0, high=0.0

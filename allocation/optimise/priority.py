@@ -26,7 +26,17 @@ from allocation.optimise.linear import INFINITY, LinearProgram, OpenSession, Row
 from allocation.optimise.network import Bools, Floats, Ints, Network, Pool
 from allocation.quantities import MG_PER_G
 
-__all__ = ["Columns", "Ration", "StageResult", "Units", "ration_by_program", "ration_units", "whole_shares"]
+__all__ = [
+    "Columns",
+    "Ration",
+    "StageResult",
+    "Units",
+    "fair_shares",
+    "pin",
+    "ration_by_program",
+    "ration_units",
+    "whole_shares",
+]
 
 # A dual below this share of the largest one is taken for rounding; true ones are far apart (they are about one
 # over the grams of a bottleneck).
@@ -146,7 +156,7 @@ def ration_units(net: Network, pool: Pool, units: Units, columns: Columns, sessi
         if number == 0 and pool.reserve_mg:
             held = counting.minimise([columns.reserve], [-1.0]).x[columns.reserve]
             ration.reserve_mg = int(np.floor(held * MG_PER_G + _WHOLE_MG))
-            _pin(counting, [columns.reserve], np.array([held]), columns.play_g)
+            pin(counting, [columns.reserve], np.array([held]), columns.play_g)
     ration.programs = counting.solved
     return ration
 
@@ -207,11 +217,11 @@ def _stage(session: _Counting, columns: Columns, members: Ints, unit_mg: Ints, s
         session.bound(at, np.zeros(len(at)), np.zeros(len(at)))
         return StageResult(total_mg, 0, 0.0)
     if len(members) == 1:
-        _pin(session, at, x, columns.play_g)
+        pin(session, at, x, columns.play_g)
         shares.share_out(members, served_mg, served_mg / total_mg)
         return StageResult(total_mg, served_mg, served_mg / total_mg)
     total_row = session.add_rows([Row(at.tolist(), [1.0] * len(at), float(x.sum()) - columns.play_g, INFINITY)])
-    x, level = _leximin(session, columns, at, due_g)
+    x, level = fair_shares(session, columns, at, due_g)
     session.free(total_row)
     order = np.argsort(level, kind="stable")
     # Units settled at one level share a whole number of milligrams where stock alone limits them (the rank function
@@ -225,12 +235,26 @@ def _stage(session: _Counting, columns: Columns, members: Ints, unit_mg: Ints, s
     return StageResult(total_mg, served_mg, min(rates))
 
 
-def _pin(session: _Counting, at: Ints | list[int], x: Floats, play_g: float) -> None:
+def pin(session: Session, at: Ints | list[int], x: Floats, play_g: float) -> None:
+    """Keep columns where they came out, but for the play that rounding needs."""
     session.bound(at, np.maximum(x - play_g, 0.0), x + play_g)
 
 
-def _leximin(session: _Counting, columns: Columns, at: Ints, due_g: Floats) -> tuple[Floats, Floats]:
-    """Grams and fill rate of each cell in the leximin optimum; its columns are fixed there."""
+def fair_shares(session: Session, columns: Columns, at: Ints, due_g: Floats) -> tuple[Floats, Floats]:
+    """Grams and fill rate of units in the leximin optimum, shape (units,); their columns are fixed there.
+
+    Parameters
+    ----------
+    session
+        In which what the units get together is held already.
+    at, due_g
+        Columns of the units and grams due, shape (units,).
+
+    Raises
+    ------
+    SolverError
+        Where a step has no proven optimum.
+    """
     level_column = columns.level
     rows = session.add_rows(
         [Row([int(c), level_column], [1.0, -g], 0.0, INFINITY) for c, g in zip(at, due_g, strict=True)]
@@ -250,7 +274,7 @@ def _leximin(session: _Counting, columns: Columns, at: Ints, due_g: Floats) -> t
         if not settled.any():
             raise SolverError("the fairness step found no cell at its limit, though some are below what is due")
         grams[settled], level[settled] = x[settled], least
-        _pin(session, at[settled], x[settled], columns.play_g)
+        pin(session, at[settled], x[settled], columns.play_g)
         session.free(rows[settled])
         unsettled &= ~settled
     return grams, level

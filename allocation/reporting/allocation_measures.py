@@ -19,6 +19,7 @@ __all__ = [
     "served_and_short",
     "shadow_table",
     "status_by_grade",
+    "unpriced_words",
 ]
 
 STATUSES = ("treated", "reduced", "deferred", "suspended", "not_funded")
@@ -111,6 +112,14 @@ def _places_by_role(patients: pd.DataFrame) -> pd.Series[str]:
         without_own = re.sub(rf"\b{re.escape(own)}\b", "the own panel", reason) if own else reason
         said.append(any_code.sub("another panel", without_own))
     return pd.Series(said, index=patients.index, dtype=object)
+
+
+def unpriced_words(run: AllocationRun) -> tuple[str, ...]:
+    """Which kilograms were not tried, one sentence for panels that miss the same products; none where all were."""
+    return tuple(
+        f"Not priced at {', '.join(part['panels'])}: {', '.join(part['products'])}, because {part['why']}."
+        for part in run.result.get("shadow_prices_left_out", ())
+    )
 
 
 def shadow_table(run: AllocationRun) -> pd.DataFrame:

@@ -179,10 +179,11 @@ def shown_prices(run: AllocationRun, panels: pd.DataFrame) -> pd.DataFrame:
 def shadow_section(run: AllocationRun, panels: pd.DataFrame) -> Section:
     """What one more kilogram would buy, and for whom."""
     title = "What one more kilogram would buy"
+    missing = measures.unpriced_words(run)
     frame = shown_prices(run, panels)
     if frame.empty:
-        words = ("One more kilogram would buy nothing that can be shown: stock is not what binds.",)
-        return Section(key="shadow-section", title=title, words=words)
+        nothing = "One more kilogram would buy nothing that can be shown: stock is not what binds."
+        return Section(key="shadow-section", title=title, words=missing or (nothing,))
     keys = ["grade", "grams_per_kg", "panel", "panel_name", "grade_name"]
     frame = frame.groupby(keys, sort=False)["product"].agg(_products).reset_index()
     columns = [
@@ -195,7 +196,7 @@ def shadow_section(run: AllocationRun, panels: pd.DataFrame) -> Section:
     made = table(
         frame.head(_MOST_ROWS), columns, key="shadow", caption="Worth of one more kilogram", note=note, heads=2
     )
-    words = ("Of one more kilogram of a product at a panel, the grams that would reach patients of a grade.",)
+    words = ("Of one more kilogram of a product at a panel, the grams that would reach patients of a grade.", *missing)
     return Section(key="shadow-section", title=title, words=words, parts=(made,))
 
 

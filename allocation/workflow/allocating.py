@@ -109,10 +109,16 @@ def allocate(
         emergency_reserve,
         load_stock,
         serve_patients,
-        shadow_prices,
     )
     from allocation.optimise.levers import mark_stretch
-    from allocation.optimise.policies import find_policy, settle_demand, told, verify_settled, with_priority
+    from allocation.optimise.policies import (
+        find_policy,
+        settle_demand,
+        settled_prices,
+        told,
+        verify_settled,
+        with_priority,
+    )
     from allocation.reporting import run_headlines
     from allocation.rules.rests_on import assumptions_used
     from allocation.tables import write_table
@@ -174,7 +180,8 @@ def allocate(
         write_table(_flows(plan.flows), folder / "flows.csv")
         write_table(_with_blank_grade(panel_cohort(demand, people.patients)), folder / "panel_cohort.csv")
         write_table(panel_stock(demand, usable, weeks=weeks), folder / "panel_stock.csv")
-        write_table(shadow_prices(*settled.program), folder / "shadow_prices.csv")
+        prices = settled_prices(settled)
+        write_table(prices.lines, folder / "shadow_prices.csv")
         if len(found.rejects):
             write_rejects(found.rejects, folder / "rejects.csv")
         if beside.faults:
@@ -194,6 +201,8 @@ def allocate(
         record |= noticed.record
         if side is not None:
             record["side_limits"] = told_of(side.limits)
+        if prices.left_out:
+            record["shadow_prices_left_out"] = [asdict(part) for part in prices.left_out]
         write_json(folder / "result.json", record)
         written = manifest(
             command="allocate",

@@ -2,6 +2,7 @@
 
 from allocation.optimise.policies.base import CLAIM_COLUMNS, Case, Policy, Round, award_panels, award_rows, in_order
 from allocation.optimise.policies.case import Claims, claims_of_demand, gather_claims, usual_mg_by_panel
+from allocation.optimise.policies.prices import settled_prices
 from allocation.optimise.policies.proof import told, verify_settled, with_priority
 from allocation.optimise.policies.registry import (
     DEFAULT_POLICY,
@@ -34,6 +35,7 @@ __all__ = [
     "list_policies",
     "settle",
     "settle_demand",
+    "settled_prices",
     "tier_under",
     "tiers_under",
     "told",

@@ -140,13 +140,17 @@ def award_panels(case: Case, rule: Rule) -> Ints:
     due, stage = case.ints("due_mg"), case.ints("stage")
     pool, panel = case.claims["pool"].to_numpy(), case.claims["panel"].to_numpy()
     for name, estate in case.estate_mg.items():
-        panels = np.unique(panel[pool == name].astype(str))
-        claims = [int(due[panel == code].sum()) for code in panels]
-        for code, award in zip(panels.tolist(), whole(rule(claims, estate, panels)).tolist(), strict=True):
+        inside = np.flatnonzero(pool == name)
+        panels, at = np.unique(panel[inside].astype(str), return_inverse=True)
+        of_panel = [inside[at == number] for number in range(len(panels))]
+        claims = [int(due[rows].sum()) for rows in of_panel]
+        for mine, award in zip(of_panel, whole(rule(claims, estate, panels)).tolist(), strict=True):
             left = award
-            for step in np.unique(stage[panel == code]).tolist():
-                rows = np.flatnonzero((panel == code) & (stage == step))
-                awards[rows] = whole(pro_rata(due[rows].tolist(), left))
+            for step in np.unique(stage[mine]).tolist():
+                rows = mine[stage[mine] == step]
+                # Shares are worked out in fractions only where there are any.
+                enough = left >= int(due[rows].sum())
+                awards[rows] = due[rows] if enough else whole(pro_rata(due[rows].tolist(), left)) if left else 0
                 left -= int(awards[rows].sum())
     return awards
 

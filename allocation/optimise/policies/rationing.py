@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import lcm
 
 import numpy as np
 import numpy.typing as npt
@@ -99,10 +100,13 @@ def whole(awards: Sequence[Fraction]) -> npt.NDArray[np.int64]:
     >>> whole([Fraction(100, 3), Fraction(200, 3), Fraction(100)]).tolist()
     [33, 67, 100]
     """
-    floors = [award.numerator // award.denominator for award in awards]
-    left = int(sum(awards, Fraction(0))) - sum(floors)
+    # Over one denominator whole numbers compare as the fractions do, and far sooner.
+    over = lcm(*(award.denominator for award in awards))
+    parts = [award.numerator * (over // award.denominator) for award in awards]
+    floors = [part // over for part in parts]
+    left = sum(parts) // over - sum(floors)
     if left:
-        cut_off = [floor - award for floor, award in zip(floors, awards, strict=True)]
+        cut_off = [floor * over - part for floor, part in zip(floors, parts, strict=True)]
         for place in sorted(range(len(awards)), key=cut_off.__getitem__)[:left]:
             floors[place] += 1
     return np.array(floors, dtype=np.int64)

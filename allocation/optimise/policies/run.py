@@ -1,15 +1,4 @@
-"""From a policy's rounds to one plan.
-
-Rounds are stages of one program: a class that claims in several rounds stands in it once for each, with what it claims
-there. So each round is served as fully as the rounds before leave, and fairly inside, by the same solver and under the
-same proof as the tier's own stages; and no round ties up a product, a switch or a delivery that a later one needs more,
-as it would if rounds were allocated one after the other.
-
-What no round claims is served last, in the order of the tier. The emergency reserve is held before all rounds; under a
-policy that keeps the tier's order, after the tier's first stage. The reserve has its place after the first stage of a
-program, so where several rounds come before it, what each class gets of them is found by a program of its own, and is
-then the first stage of the whole.
-"""
+"""An allocation under a policy: the rounds it asks for, the programs behind them, and one plan."""
 
 from __future__ import annotations
 
@@ -19,24 +8,27 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from allocation.optimise.network import NONE, index_problem
+from allocation.optimise.network import index_problem
 from allocation.optimise.plan import Plan
 from allocation.optimise.policies.base import Ints, Round
 from allocation.optimise.policies.case import Claims, claims_of_demand, make_case, usual_mg_by_panel
 from allocation.optimise.policies.check import ask, priority_of
 from allocation.optimise.policies.grade_order import GradeOrder
 from allocation.optimise.policies.registry import FoundPolicy
+from allocation.optimise.policies.rounds import (
+    HOLD,
+    Proven,
+    find_estate_mg,
+    given_by_class,
+    rounds_before_reserve,
+    solve_rounds,
+)
 from allocation.optimise.problem import Problem
 from allocation.optimise.program import SolverName, solve
-from allocation.quantities import MG_PER_G, to_g
-from allocation.rules import NATIONAL
+from allocation.quantities import to_g
 from allocation.rules.supply import Stage, Tier, TierSet
 
-__all__ = ["Proven", "RoundTotal", "Settled", "settle", "settle_demand", "tier_under", "tiers_under"]
-
-
-_HOLD = "before all, the emergency reserve"
-_EVERYONE = "everyone"
+__all__ = ["RoundTotal", "Settled", "settle", "settle_demand", "tier_under", "tiers_under"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +38,6 @@ class RoundTotal:
     name: str
     claimed_g: float
     planned_g: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Proven:
-    """A program as it was solved, and its plan: what the verifier proves best.
-
-    Attributes
-    ----------
-    class_of
-        Class of the problem that each class of the program is a part of, by position, shape (classes,).
-    """
-
-    problem: Problem
-    plan: Plan
-    class_of: Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,26 +139,17 @@ def settle(
     if claims is None:
         raise ValueError(f"{found.whence} needs claims")
     problem = replace(problem, tier=tier_under(found, problem.tier))
-    estate = _estate_mg(problem, claims, solver) if found.policy.uses_estate else {}
+    estate = find_estate_mg(problem, claims, solver) if found.policy.uses_estate else {}
     usual = dict(usual_mg or {})
     asked = ask(found, make_case(problem, claims, estate_mg=estate, usual_mg=usual))
     rounds = tuple(one for one in asked if one.claims_mg.any())
-    reserve = problem.reserve_mg is not None
-    first = _before_reserve(claims, rounds) if reserve and found.policy.keeps_tier_order else 0
-    proofs: list[Proven] = []
-    if first > 1:
-        early = replace(problem, reserve_mg=None)
-        proofs.append(_solved(early, claims, [_part(one) for one in rounds[:first]], solver))
-        parts = _after(problem, claims, rounds, first, proofs[0])
-    else:
-        parts = [*([_hold(claims)] if reserve and not first else []), *(_part(one) for one in rounds)]
-    proofs.append(_solved(problem, claims, [*parts, *_rest(problem.tier, claims, parts)], solver))
+    proofs = solve_rounds(problem, claims, rounds, rounds_before_reserve(found, problem, claims, rounds), solver)
     served = replace(problem, tier=_service_tier(found, problem, rounds))
     return Settled(
         found=found,
         problem=served,
         plan=_folded(served, proofs[-1]),
-        proofs=tuple(proofs),
+        proofs=proofs,
         rounds=_totals(proofs),
         priority=_priority(problem, claims, rounds),
         claims=claims,
@@ -212,131 +180,6 @@ def _priority(problem: Problem, claims: Claims, rounds: tuple[Round, ...]) -> In
     return priority
 
 
-def _estate_mg(problem: Problem, claims: Claims, solver: SolverName) -> dict[str, int]:
-    """Milligrams of each pool's stock that some claim can be given, the reserve set aside first."""
-    everyone = Stage(name=_EVERYONE), claims.frame["due_mg"].to_numpy(dtype=np.int64)
-    parts = [everyone] if problem.reserve_mg is None else [_hold(claims), everyone]
-    proven = _solved(problem, claims, parts, solver)
-    panel = proven.problem.classes.set_index("class_id")["panel"]
-    pool_of = dict(zip(claims.frame["panel"], claims.frame["pool"], strict=True))
-    estate = dict.fromkeys(problem.pools, 0)
-    given = proven.plan.given
-    for code, mg in zip(panel.loc[given["class_id"]].tolist(), given["mg"].tolist(), strict=True):
-        estate[pool_of[code]] += mg
-    # A plan rounds the share of each panel down to a milligram; its objective tells what that leaves out.
-    unmet_g = next(item.value for item in proven.plan.objectives if item.name == f"{_EVERYONE}: unmet, g")
-    cut_off = int(everyone[1].sum()) - round(unmet_g * MG_PER_G) - sum(estate.values())
-    for pool, spare in _spare_mg(problem, proven.plan).items():
-        more = min(cut_off, spare)
-        estate[pool] += more
-        cut_off -= more
-    return estate
-
-
-def _spare_mg(problem: Problem, plan: Plan) -> dict[str, int]:
-    """At most a milligram for each panel of a pool, where stock is left in it."""
-    net = index_problem(problem)
-    place_of = {code: place for place, code in enumerate((*problem.panels, NATIONAL))}
-    left = net.stock_mg.sum(axis=1)
-    np.subtract.at(left, [place_of[code] for code in plan.flows["from_location"].tolist()], plan.flows["mg"].to_numpy())
-    held = plan.reserve.groupby("pool")["mg"].sum().to_dict()
-    spare = {}
-    for pool in net.pools:
-        there = int(left[pool.locations].sum()) - int(held.get(pool.name, 0))
-        spare[pool.name] = min(max(there, 0), len(pool.panels))
-    return spare
-
-
-def _before_reserve(claims: Claims, rounds: Sequence[Round]) -> int:
-    """How many rounds are of the tier's first stage; each is of one stage, and they come first."""
-    stage = claims.frame["stage"].to_numpy()
-    return sum(not stage[one.claims_mg > 0].any() for one in rounds)
-
-
-Part = tuple[Stage, Ints]
-"""A stage of a program, and the milligrams that each claim asks for in it."""
-
-
-def _part(one: Round) -> Part:
-    return Stage(name=one.name, fair_between=one.fair_between), one.claims_mg
-
-
-def _hold(claims: Claims) -> Part:
-    """A stage with nobody in it: the reserve has its place after the first stage."""
-    return Stage(name=_HOLD), np.zeros(len(claims.frame), dtype=np.int64)
-
-
-def _rest(tier: Tier, claims: Claims, parts: Sequence[Part]) -> list[Part]:
-    """What no part asks for, in the tier's stages."""
-    left = claims.frame["due_mg"].to_numpy(dtype=np.int64) - sum(mg for _, mg in parts)
-    stage = claims.frame["stage"].to_numpy()
-    rest = []
-    for number, rule in enumerate(tier.stage):
-        mg = np.where(stage == number, left, 0)
-        if mg.any():
-            rest.append((Stage(name=f"what is left, {rule.name}", fair_between=rule.fair_between), mg))
-    return rest
-
-
-def _after(problem: Problem, claims: Claims, rounds: Sequence[Round], first: int, early: Proven) -> list[Part]:
-    """What the early rounds give, as the first stage of the whole, and the rounds after it."""
-    given = _by_class(early).groupby("class_id")["mg"].sum()
-    class_id = claims.frame["class_id"].to_numpy()
-    claimed = np.sum([one.claims_mg for one in rounds[:first]], axis=0)
-    got = np.zeros(len(class_id), dtype=np.int64)
-    # Which claims of a class make up its first stage does not matter to the program; they are filled in order.
-    for code, total in given.items():
-        left = int(total)
-        for row in np.flatnonzero(class_id == code).tolist():
-            got[row] = min(left, int(claimed[row]))
-            left -= int(got[row])
-    return [(Stage(name=problem.tier.stage[0].name), got), *(_part(one) for one in rounds[first:])]
-
-
-def _solved(problem: Problem, claims: Claims, parts: Sequence[Part], solver: SolverName) -> Proven:
-    """Solve the problem with a class for each class and stage; what no stage asks for keeps its place without one.
-
-    Limits that are shares of what is due thus stay what they are.
-    """
-    classes = problem.classes.reset_index(drop=True)
-    at = {code: place for place, code in enumerate(classes["class_id"].tolist())}
-    place = np.array([at[code] for code in claims.frame["class_id"].tolist()], dtype=np.int64)
-    due = classes["due_mg"].to_numpy(dtype=np.int64)
-    left = due.copy()
-    none = np.zeros(0, dtype=np.int64)
-    of_class, stage, mg = [none], [none], [none]
-    for number, (_, claims_mg) in enumerate(parts):
-        total = np.zeros(len(classes), dtype=np.int64)
-        np.add.at(total, place, claims_mg)
-        left -= total
-        _append(of_class, stage, mg, total, number)
-    _append(of_class, stage, mg, left, NONE)
-    rows, due_mg = np.concatenate(of_class), np.concatenate(mg)
-    frame = classes.iloc[rows].reset_index(drop=True)
-    frame = frame.assign(class_id=np.arange(len(frame), dtype=np.int64), due_mg=due_mg, stage=np.concatenate(stage))
-    if "courses" in frame:
-        # A part of a class holds at least its part of the courses.
-        share = due_mg / np.maximum(due[rows], 1)
-        frame["courses"] = np.ceil(frame["courses"].to_numpy(dtype=np.int64) * share).astype(np.int64)
-    stages = tuple(rule for rule, _ in parts) or problem.tier.stage
-    staged = replace(problem, tier=problem.tier.model_copy(update={"stage": stages}), classes=frame)
-    return Proven(staged, solve(staged, solver=solver), classes["class_id"].to_numpy(dtype=np.int64)[rows])
-
-
-def _append(of_class: list[Ints], stage: list[Ints], mg: list[Ints], total: Ints, number: int) -> None:
-    there = np.flatnonzero(total > 0)
-    of_class.append(there)
-    stage.append(np.full(len(there), number, dtype=np.int64))
-    mg.append(total[there])
-
-
-def _by_class(proven: Proven) -> pd.DataFrame:
-    """What a plan gives, by class of the problem and product."""
-    given = proven.plan.given
-    named = given.assign(class_id=proven.class_of[given["class_id"].to_numpy(dtype=np.int64)])
-    return named.groupby(["class_id", "product"], sort=True)["mg"].sum().reset_index()
-
-
 def _service_tier(found: FoundPolicy, problem: Problem, rounds: Sequence[Round]) -> Tier:
     """The stages in which patients are served whole vials: the tier's own, or one for everybody.
 
@@ -352,13 +195,13 @@ def _service_tier(found: FoundPolicy, problem: Problem, rounds: Sequence[Round])
         emergencies_only=not served,
         fair_between=rounds[0].fair_between if len(rounds) == 1 else "panels",
     )
-    hold = (Stage(name=_HOLD),) if problem.reserve_mg is not None else ()
+    hold = (Stage(name=HOLD),) if problem.reserve_mg is not None else ()
     return problem.tier.model_copy(update={"stage": (*hold, everyone)})
 
 
 def _folded(problem: Problem, proven: Proven) -> Plan:
     """The plan by the classes and cells of the problem in which patients are served."""
-    given = _by_class(proven)
+    given = given_by_class(proven)
     net = index_problem(problem)
     total = given.groupby("class_id")["mg"].sum().reindex(net.class_id, fill_value=0).to_numpy(dtype=np.int64)
     planned = np.zeros(len(net.cell_due_mg), dtype=np.int64)

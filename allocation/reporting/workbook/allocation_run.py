@@ -231,7 +231,7 @@ def _prices(facts: AllocationFacts) -> Sheet:
         ),
     )
     what = "What one more kilogram of a product at a panel would buy, and for which grade"
-    return Sheet("Shadow prices", what, fields, frame, heads=2)
+    return Sheet("Shadow prices", what, fields, frame, heads=2, note=" ".join(measures.unpriced_words(facts.run)))
 
 
 def _reasons(facts: AllocationFacts) -> Sheet:

@@ -10,11 +10,14 @@ import pytest
 
 from allocation.optimise.patients import serve_patients
 from allocation.optimise.policies import (
+    Policy,
+    Round,
     claims_of_demand,
     find_policy,
     list_policies,
     settle,
     settle_demand,
+    settled_prices,
     tiers_under,
     told,
     verify_settled,
@@ -22,8 +25,7 @@ from allocation.optimise.policies import (
 )
 from allocation.optimise.policies.figures import grade_weights, harm_figures
 from allocation.optimise.program import solve
-from allocation.optimise.shadow import shadow_prices
-from allocation.optimise.side_limits import SideLimits
+from allocation.optimise.side_limits import Fence, SideLimits
 from allocation.rules import load_tiers
 
 OURS = (
@@ -318,14 +320,62 @@ def test_nobody_due_and_no_stock_are_no_trouble(small):
             assert settled_of(name, demand, problem).plan.given.empty
 
 
-def test_shadow_prices_hold_the_claims(small):
+def test_a_kilogram_goes_to_what_is_claimed(small):
     demand, problem, _ = case(
         small, {"due_g": 600, "grade": 4}, {"due_g": 900, "grade": 1, "days_overdue": 9}, stock_g=100
     )
     settled = settled_of("first_come", demand, problem)
-    prices = shadow_prices(*settled.program)
+    prices = settled_prices(settled).lines
     # One more kilogram does the rest of the overdue patient's course, and the others have what is left of it.
     assert prices[prices["panel"] == "P1"].groupby("grade")["grams_per_kg"].first().to_dict() == {1: 800, 4: 200}
+
+
+def test_with_a_kilogram_more_a_policy_claims_anew(small):
+    grades = {"P1": 4, "P2": 1, "P3": 1}
+    rows = [{"due_g": due, "panel": p, "grade": grades[p]} for p, due in (("P1", 1000), ("P2", 2000), ("P3", 3000))]
+    demand, problem, _ = case(small, *rows, stock_g=2000)
+    prices = settled_prices(settled_of("talmud", demand, problem)).lines
+    told = prices[(prices["panel"] == "P1") & (prices["product"] == "privigen_10")].set_index("grade")
+    # Of 2 kg the panels get 500, 750 and 750 g, of 3 kg 500, 1000 and 1500 g, of 1 kg a third each. Were the claims
+    # held, grade 4 would come first in what they leave.
+    assert told["grams_per_kg"].to_dict() == {4: 0, 1: 1000}
+    assert told["grams_per_kg_fewer"].to_dict() == {4: 166.7, 1: 833.3}
+
+
+def test_a_kilogram_fewer_comes_out_of_a_fence_where_no_other_stock_is(small):
+    demand = small.patients({"due_g": 3000}).assign(indication="gbs", situation="")
+    problem = small.problem(demand, small.grams(("P1", "privigen_10", 2000)), 3)
+    fence = Fence("privigen_10", "gbs", "", {"P1": 1_500_000})
+    classes = problem.classes.assign(fences="0", courses=1)
+    problem = replace(problem, limits=SideLimits(fences=(fence,)), classes=classes)
+    prices = settled_prices(settled_of("talmud", demand.assign(fences="0"), problem)).lines
+    told = prices.set_index(["panel", "product"]).loc[("P1", "privigen_10")]
+    assert (told["grams_per_kg"], told["grams_per_kg_fewer"]) == (1000, 1000)
+
+
+class AllTurns(Policy):
+    """Whose turn it is depends on the stock of every pool, as a policy of another package might have it."""
+
+    name = "all_turns"
+    title = "All turns"
+    rule = "whose turn it is"
+
+    def rounds(self, case):
+        due = case.ints("due_mg")
+        high = case.ints("grade") == (4 if sum(case.estate_mg.values()) % 2_000_000 < 1_000_000 else 1)
+        return [Round("turn", np.where(high, due, 0)), Round("others", np.where(high, 0, due))]
+
+
+def test_a_policy_that_looks_at_every_pool_is_settled_in_all(small):
+    rows = [{"due_g": 3000, "grade": g, "panel": p} for p in ("P1", "P3") for g in (4, 1)]
+    demand = small.patients(*rows).assign(indication="gbs", situation="")
+    problem = small.problem(demand, small.grams(("P1", "privigen_10", 1000), ("P3", "privigen_10", 1000)), 3)
+    found = replace(find_policy("pro_rata"), policy=AllTurns())
+    settled = settle_demand(found, problem, demand)
+    prices = settled_prices(settled).lines.set_index(["panel", "product", "grade"])
+    # The turn goes over to grade 1 in both regions, so grade 4 loses more than a kilogram.
+    assert prices.loc[("P1", "privigen_10", 1), "grams_per_kg"] == 3000
+    assert prices.loc[("P1", "privigen_10", 4), "grams_per_kg"] == -2000
 
 
 @pytest.mark.parametrize(

@@ -231,7 +231,7 @@ def test_prices_within_limits_are_what_solving_again_gives(small, run):
     people = small.patients({"due_g": 2000, "panel": "P2"}, {"due_g": 2000, "grade": 2})
     vials = small.shelf(("P1", "privigen_10", 20, 100), ("P2", "privigen_10", 20, 1))
     problem, plan, _, _ = run(people, vials, 3, limits(delivery=[{"into": "P2", "grams": 500}]))
-    frame = shadow_prices(problem, plan)
+    frame = shadow_prices(problem, plan).lines
     told = frame.set_index(["panel", "product", "grade"])["grams_per_kg"].to_dict()
     # At P2 a kilogram serves grade 3; at P1 none of it gets there, so it serves grade 2.
     assert told["P2", "privigen_10", 3] == 1000

@@ -1,0 +1,230 @@
+"""Every shadow price is what allocating again from scratch gives, with a kilogram more of a product and one fewer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
+
+from allocation.optimise.policies import find_policy, gather_claims, list_policies, settle, settled_prices
+from allocation.optimise.problem import Problem
+from allocation.optimise.program import solve
+from allocation.optimise.shadow import ShadowPrices, shadow_prices
+from allocation.optimise.side_limits import Fence, SideLimits
+from allocation.rules import NATIONAL, ProductSet, load_products, load_tiers
+
+CODES = ("privigen_10", "octagam_10", "hizentra_20")
+PRODUCTS = ProductSet(product=tuple(load_products().by_code[code] for code in CODES))
+PANELS = ("P1", "P2", "P3")
+REGIONS = ("North", "North", "South")
+PLACES = (*PANELS, NATIONAL)
+TIERS = load_tiers()
+UNIT_MG = 130_000
+KILOGRAM_MG = 1_000_000
+# Prices are told in tenths of a gram, of amounts that are rounded down to milligrams.
+NEAR_G = 0.11
+FEW = settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.explicit, Phase.generate]
+)
+POLICIES = [one.name for one in list_policies() if one.distribution == "igalloc" and one.name != "grade_order"]
+
+rows_of = st.lists(
+    st.tuples(
+        st.sampled_from(PANELS),
+        st.integers(0, 4),
+        st.booleans(),
+        st.sampled_from(("IV", "IV", "SC")),
+        st.sampled_from(("", *CODES)),
+        st.sampled_from((False, False, True)),
+        st.sampled_from(("", "", "0", "1", "0 1")),
+        st.integers(1, 30),
+    ),
+    min_size=1,
+    max_size=8,
+)
+stock_of = st.lists(
+    st.tuples(st.sampled_from(PLACES), st.sampled_from(CODES), st.integers(1, 20)), min_size=1, max_size=6
+)
+amount = st.integers(0, 30)
+limits_of = st.fixed_dictionaries(
+    {
+        "into": st.dictionaries(st.sampled_from(PANELS), amount, max_size=2),
+        "out_of": st.dictionaries(st.sampled_from(PLACES), amount, max_size=2),
+        "switch": st.dictionaries(st.sampled_from(PANELS), amount, max_size=1),
+        "infused": st.dictionaries(st.sampled_from(PANELS), amount, max_size=2),
+        "courses": st.dictionaries(st.sampled_from(PANELS), st.integers(0, 4), max_size=1),
+        "fences": st.lists(st.tuples(st.sampled_from(CODES), st.integers(0, 100)), min_size=2, max_size=2),
+    }
+)
+
+
+def problem_of(rows, stock, tier, *, limits=None, reserve=0) -> Problem:
+    keys = ["panel", "grade", "emergency", "route", "product", "locked", "fences"]
+    frame = pd.DataFrame(rows, columns=[*keys, "units"])
+    if limits is None:
+        frame["fences"] = ""
+    frame = frame.groupby(keys, as_index=False)["units"].sum()
+    frame = frame.assign(
+        class_id=np.arange(len(frame)), patients=1, due_mg=frame["units"] * UNIT_MG, courses=1 + frame["units"] % 3
+    )
+    there = pd.DataFrame(stock, columns=["location", "product", "mg"]).groupby(["location", "product"])["mg"].sum()
+    there = there.reset_index().assign(mg=lambda f: f["mg"] * UNIT_MG)
+    held = None
+    if reserve:
+        pools = {"panel": PANELS, "region": ("North", "South"), "national": (NATIONAL,)}[tier.stock_reach]
+        held = pd.DataFrame({"pool": list(pools), "mg": [reserve * UNIT_MG] * len(pools)})
+    return Problem(
+        tier, PANELS, REGIONS, PRODUCTS, frame, there, held, None if limits is None else _limits(limits, there)
+    )
+
+
+def _limits(limits, there) -> SideLimits:
+    free = {(place, product): mg for place, product, mg in there.itertuples(index=False, name=None)}
+    fences = []
+    for product, percent in limits["fences"]:
+        mg = {place: free.get((place, product), 0) * percent // 100 for place in PLACES}
+        for place, part in mg.items():
+            free[place, product] = free.get((place, product), 0) - part
+        fences.append(Fence(product, "cidp", "", {place: part for place, part in mg.items() if part}))
+    mg_of = {n: {p: count * UNIT_MG for p, count in limits[n].items()} for n in ("into", "out_of", "switch", "infused")}
+    return SideLimits(
+        into_mg=mg_of["into"],
+        out_of_mg=mg_of["out_of"],
+        switch_mg=mg_of["switch"],
+        infused_mg=mg_of["infused"],
+        infused_courses=limits["courses"],
+        fences=tuple(fences),
+    )
+
+
+def with_more(problem: Problem, panel: str, product: str) -> Problem:
+    more = pd.DataFrame([(panel, product, KILOGRAM_MG)], columns=problem.stock.columns)
+    return replace(problem, stock=pd.concat([problem.stock, more], ignore_index=True))
+
+
+def with_fewer(problem: Problem, panel: str, product: str) -> Problem:
+    """One kilogram fewer where the panel's stock may lie: open stock first, then what is inside fences."""
+    region = dict(zip(problem.panels, problem.region_of, strict=True))
+    reach = problem.tier.stock_reach
+    limited = set() if problem.limits is None else {*problem.limits.into_mg, *problem.limits.out_of_mg}
+    near = [
+        place
+        for place in PLACES
+        if place == panel
+        or (
+            not {place, panel} & limited
+            and (reach == "national" or (reach == "region" and region.get(place) == region[panel]))
+        )
+    ]
+    stock = problem.stock.set_index(["location", "product"])["mg"].to_dict()
+    fences = [] if problem.limits is None else [replace(fence, mg=dict(fence.mg)) for fence in problem.limits.fences]
+    left = KILOGRAM_MG
+    for place in near:
+        inside = sum(fence.mg.get(place, 0) for fence in fences if fence.product == product)
+        taken = min(left, stock.get((place, product), 0) - inside)
+        stock[place, product] = stock.get((place, product), 0) - taken
+        left -= taken
+    for place in near:
+        for fence in fences:
+            taken = min(left, fence.mg.get(place, 0)) if fence.product == product else 0
+            if taken:
+                fence.mg[place] -= taken
+                stock[place, product] -= taken
+                left -= taken
+    there = pd.DataFrame([(*at, mg) for at, mg in stock.items()], columns=problem.stock.columns)
+    limits = None if problem.limits is None else replace(problem.limits, fences=tuple(fences))
+    return replace(problem, stock=there, limits=limits)
+
+
+def by_grade(problem: Problem, given: pd.DataFrame) -> np.ndarray:
+    grade = given["class_id"].map(problem.classes.set_index("class_id")["grade"])
+    return np.bincount(grade.astype(int), weights=given["mg"], minlength=5) / 1000
+
+
+def check(problem: Problem, prices: ShadowPrices, allocate) -> None:
+    """Compare every price, and every price that is 0, with allocating again."""
+    assert prices.left_out == ()
+    before = by_grade(problem, allocate(problem))
+    told = prices.lines.set_index(["panel", "product", "grade"])
+    none = pd.Series({"grams_per_kg": 0.0, "grams_per_kg_fewer": 0.0})
+    for panel in PANELS:
+        for product in CODES:
+            more = by_grade(problem, allocate(with_more(problem, panel, product))) - before
+            fewer = before - by_grade(problem, allocate(with_fewer(problem, panel, product)))
+            for grade in range(5):
+                at = (panel, product, grade)
+                line = told.loc[at] if at in told.index else none
+                assert line["grams_per_kg"] == pytest.approx(more[grade], abs=NEAR_G), at
+                assert line["grams_per_kg_fewer"] == pytest.approx(fewer[grade], abs=NEAR_G), at
+
+
+@FEW
+@example(
+    rows=[("P2", 0, False, "IV", "privigen_10", False, "", 1)],
+    stock=[("P2", "privigen_10", 1)],
+    tier=TIERS.tier[0],
+    reserve=1,
+)  # what nobody but the reserve may take frees what the reserve holds
+@given(rows=rows_of, stock=stock_of, tier=st.sampled_from(TIERS.tier), reserve=st.integers(0, 5))
+def test_prices_are_what_allocating_again_gives(rows, stock, tier, reserve):
+    problem = problem_of(rows, stock, tier, reserve=reserve)
+    check(problem, shadow_prices(problem, solve(problem)), lambda one: solve(one).given)
+
+
+@settings(FEW, max_examples=12)
+@given(rows=rows_of, stock=stock_of, tier=st.sampled_from(TIERS.tier), limits=limits_of, reserve=st.integers(0, 5))
+def test_prices_within_side_limits_are_what_allocating_again_gives(rows, stock, tier, limits, reserve):
+    problem = problem_of(rows, stock, tier, limits=limits, reserve=reserve)
+    check(problem, shadow_prices(problem, solve(problem)), lambda one: solve(one).given)
+
+
+def check_policy(name: str, problem: Problem, late: int) -> None:
+    people = problem.classes.assign(indication="cidp", situation="")
+    # Two lines a class, one of them late, so that rounds cut through classes.
+    part = people["due_mg"] // 3
+    lines = pd.concat([people.assign(due_mg=part, days_overdue=late * people["class_id"] % 15),
+                       people.assign(due_mg=people["due_mg"] - part, days_overdue=0)], ignore_index=True)  # fmt: skip
+    claims = gather_claims(problem, lines)
+    usual = {"P1": 4e6, "P2": 1e6, "P3": 2e6}
+    found = find_policy(name)
+    settled = settle(found, problem, claims, usual_mg=usual)
+    check(problem, settled_prices(settled), lambda one: settle(found, one, claims, usual_mg=usual).plan.given)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@settings(FEW, max_examples=3)
+@given(
+    rows=rows_of, stock=stock_of, tier=st.sampled_from(TIERS.tier), reserve=st.integers(0, 5), late=st.integers(0, 9)
+)
+def test_prices_under_a_policy_let_it_claim_anew(name, rows, stock, tier, reserve, late):
+    check_policy(name, problem_of(rows, stock, tier, reserve=reserve), late)
+
+
+@settings(FEW, max_examples=8)
+@given(
+    name=st.sampled_from(POLICIES),
+    rows=rows_of,
+    stock=stock_of,
+    tier=st.sampled_from(TIERS.tier),
+    limits=limits_of,
+    reserve=st.integers(0, 5),
+    late=st.integers(0, 9),
+)
+def test_prices_under_a_policy_within_side_limits_let_it_claim_anew(name, rows, stock, tier, limits, reserve, late):
+    check_policy(name, problem_of(rows, stock, tier, limits=limits, reserve=reserve), late)
+
+
+@settings(FEW, max_examples=3)
+@given(rows=rows_of, stock=stock_of, tier=st.sampled_from(TIERS.tier), limits=limits_of)
+def test_both_solvers_price_alike(rows, stock, tier, limits):
+    problem = problem_of(rows, stock, tier, limits=limits)
+    plan = solve(problem)
+    one, other = (shadow_prices(problem, plan, solver=solver).lines for solver in ("highs", "cbc"))
+    keys = ["panel", "product", "grade"]
+    both = one.merge(other, on=keys, how="outer", suffixes=("", "_too")).fillna(0.0)
+    for name in ("grams_per_kg", "grams_per_kg_fewer"):
+        assert np.abs((both[name] - both[f"{name}_too"]).to_numpy()).max(initial=0.0) < NEAR_G
