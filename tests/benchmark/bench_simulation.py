@@ -1,20 +1,23 @@
 """How long a replication takes, against one SimPy process a patient with the plain program each week; and how it grows.
 
-    python tests/benchmark/bench_simulation.py [--rounds 5] [--naive-weeks 8] [--parts ratio,growth,workers]
-                                               [--out reports/bench_simulation.json]
+    python tests/benchmark/bench_simulation.py [--rounds 5] [--naive-weeks 13] [--out reports/bench_simulation.json]
+                                               [--parts ratio,growth,many,workers]
 
 20,000 patients in 24 panels in a shortage: output 30 % lower for good from the first week, two weeks of stock at the
 start. ``ratio`` plays the same first weeks in both ways, taking turns, since the plain way would take most of an hour
 for 104 weeks; it stops where due or given grams differ by more than two in a hundred. ``growth`` plays ours alone, with
-more patients, panels and weeks. ``workers`` plays as many replications in one process, in two, and on a cluster of one
-and of two workers.
+more patients, panels, products and weeks, each size in a process of its own. ``many`` runs the command line on the
+sample cohort with more and more replications. ``workers`` plays as many replications in one process, in two, and on a
+cluster of one and of two workers.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -26,12 +29,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from simulation_one_process_a_patient import play_processes
 
 from allocation.cohort.epidemiology import load_epidemiology
 from allocation.cohort.generate import generate_cohort
 from allocation.quantities import MG_PER_G
-from allocation.rules import PanelSet, load_panels, load_products, load_rulebook, load_tiers
+from allocation.resources import SAMPLE_COHORT, bundled
+from allocation.rules import PanelSet, ProductSet, load_panels, load_products, load_rulebook, load_tiers
 from allocation.scenario import Scenario, load_scenario
 from allocation.simulation import World, prepare, replications
 from allocation.simulation.cluster import on_cluster
@@ -41,10 +47,13 @@ from allocation.simulation.engine import play
 PATIENTS, PANELS, WEEKS, AS_OF = 20_000, 24, 104, date(2026, 11, 1)
 CLOSE = 0.02
 GROWTH = {
-    "patients": [(number, PANELS, WEEKS) for number in (5_000, 20_000, 100_000, 1_000_000)],
-    "panels": [(PATIENTS, number, WEEKS) for number in (24, 100, 500)],
-    "weeks": [(PATIENTS, PANELS, number) for number in (52, 104, 520)],
+    "patients": [(number, PANELS, WEEKS, 1) for number in (2_000, 5_000, 20_000, 100_000, 1_000_000, 2_000_000)],
+    "panels": [(PATIENTS, number, WEEKS, 1) for number in (24, 100, 500)],
+    "products": [(PATIENTS, PANELS, WEEKS, copies) for copies in (1, 2, 4)],
+    "weeks": [(PATIENTS, PANELS, number, 1) for number in (52, 104, 520)],
 }
+"""Patients, panels, weeks, and how many brands each product comes as."""
+MANY = (10, 100, 1000)
 
 
 def panels_of(count: int) -> PanelSet:
@@ -55,7 +64,21 @@ def panels_of(count: int) -> PanelSet:
     return every.model_copy(update={"panel": tuple(made)})
 
 
-def world_of(patients: int, panels: int, weeks: int) -> World:
+def brands_of(products: ProductSet, cohort: pd.DataFrame, copies: int) -> tuple[ProductSet, pd.DataFrame]:
+    """Each product as so many brands of the same maker and route, and patients on one of them in turn."""
+    made = [
+        product.model_copy(update={"code": product.code if not copy else f"{product.code}_b{copy}"})
+        for product in products.product
+        for copy in range(copies)
+    ]
+    turn = np.arange(len(cohort)) % copies
+    code = cohort["product"].astype(object)
+    named = code.where((turn == 0) | (code == ""), code + "_b" + turn.astype(str))
+    every = products.model_dump() | {"product": [product.model_dump() for product in made]}
+    return ProductSet.model_validate(every), cohort.assign(product=named)
+
+
+def world_of(patients: int, panels: int, weeks: int, copies: int = 1) -> World:
     """A shortage for so many patients in so many panels."""
     data = load_scenario("baseline").model_dump()
     data["run"] |= {"weeks": weeks, "replications": 1}
@@ -64,6 +87,8 @@ def world_of(patients: int, panels: int, weeks: int) -> World:
     given: dict[str, Any] = {"rulebook": load_rulebook(), "panels": panels_of(panels), "products": load_products()}
     given["epidemiology"] = load_epidemiology()
     cohort = generate_cohort(patients=patients, seed=1, as_of=AS_OF, **given)
+    if copies > 1:
+        given["products"], cohort = brands_of(given["products"], cohort, copies)
     return prepare(Scenario.model_validate(data), cohort, tiers=load_tiers(), **given)
 
 
@@ -110,23 +135,56 @@ def ratio(rounds: int, weeks: int) -> dict[str, Any]:
 
 
 def growth(limit_s: float) -> list[dict[str, Any]]:
-    """Seconds of one replication of ours; a size is left out once the one before took longer than the limit."""
-    found, seen = [], {}
+    """One replication of ours by size; a size is left out once the one before took longer than the limit."""
+    found: list[dict[str, Any]] = []
+    seen: dict[tuple[int, ...], dict[str, float]] = {}
     for what, sizes in GROWTH.items():
         last = 0.0
-        for patients, panels, weeks in sizes:
-            key = (patients, panels, weeks)
+        for size in sizes:
+            about = dict(zip(("patients", "panels", "weeks", "brands"), size, strict=True))
             if last > limit_s:
-                print(f"  {what}: {key} left out, the one before took {last:.0f} s", flush=True)
-                found.append({"what": what, "patients": patients, "panels": panels, "weeks": weeks, "seconds": None})
+                print(f"  {what}: {about} left out, the one before took {last:.0f} s", flush=True)
+                found.append({"what": what, **about, "seconds": None})
                 continue
-            if key not in seen:
-                made, world = timed(lambda key=key: world_of(*key))
-                seen[key] = (made, timed(lambda world=world: play(world, seed=1, replication=0))[0])
-            made, last = seen[key]
-            found.append({"what": what, "patients": patients, "panels": panels, "weeks": weeks, "seconds": last})
-            print(f"  {what}: {patients:,} patients, {panels} panels, {weeks} weeks: {last:.1f} s", end="")
-            print(f" (made in {made:.1f} s)", flush=True)
+            if size not in seen:
+                seen[size] = _in_a_process(["--one-size", ",".join(map(str, size))])
+            last = seen[size]["seconds"]
+            found.append({"what": what, **about, **seen[size]})
+            print(f"  {what}: {about}: {last:.1f} s, {seen[size]['peak_mb']:.0f} MB", flush=True)
+    return found
+
+
+def one_size(size: tuple[int, ...]) -> None:
+    """Play one replication of a size and print its seconds of processor time and the most memory."""
+    world = world_of(*size)
+    start = time.process_time()
+    play(world, seed=1, replication=0)
+    spent = time.process_time() - start
+    print(json.dumps({"seconds": spent, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+
+
+def _in_a_process(options: list[str]) -> dict[str, float]:
+    done = subprocess.run([sys.executable, __file__, *options], capture_output=True, text=True, check=True)
+    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def many() -> list[dict[str, float]]:
+    """Seconds and memory of a whole run of the command line by how many replications it has."""
+    found = []
+    cohort = bundled(SAMPLE_COHORT)
+    for count in MANY:
+        with tempfile.TemporaryDirectory() as folder:
+            options = ["simulate", "uk_2021_output_fall", "--cohort", str(cohort), "--weeks", "20", "--replications"]
+            command = [sys.executable, "-m", "allocation", *options, str(count), "--out", f"{folder}/run"]
+            start = time.perf_counter()
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+                _, status, used = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+            assert process.returncode == 0, process.returncode
+        spent, peak_mb = time.perf_counter() - start, used.ru_maxrss / 1024
+        found.append({"replications": count, "seconds": spent, "peak_mb": peak_mb})
+        print(f"  {count} replications: {spent:.1f} s, {peak_mb:.0f} MB", flush=True)
     return found
 
 
@@ -190,12 +248,16 @@ class _Cluster:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--naive-weeks", type=int, default=8)
+    parser.add_argument("--naive-weeks", type=int, default=13)
     parser.add_argument("--replications", type=int, default=8)
     parser.add_argument("--limit", type=float, default=120.0, help="seconds after which growth goes no further")
-    parser.add_argument("--parts", default="ratio,growth,workers")
+    parser.add_argument("--parts", default="ratio,growth,many,workers")
+    parser.add_argument("--one-size", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
+    if given.one_size:
+        one_size(tuple(map(int, given.one_size.split(","))))
+        return
     parts = given.parts.split(",")
     found: dict[str, Any] = {
         "machine": {"python": platform.python_version(), "system": platform.system(), "machine": platform.machine()}
@@ -204,6 +266,8 @@ def main() -> None:
         found["ratio"] = ratio(given.rounds, given.naive_weeks)
     if "growth" in parts:
         found["growth"] = growth(given.limit)
+    if "many" in parts:
+        found["many"] = many()
     if "workers" in parts:
         found["workers"] = workers(given.rounds, given.replications)
     if given.out:
