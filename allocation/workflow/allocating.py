@@ -128,24 +128,23 @@ def allocate(
         reserve = emergency_reserve(demand, regime, rules.panels, weeks=weeks)
         usable = shelf.good
         demand = mark_stretch(demand, regime, weeks=weeks)
+        beside = put_beside(side, limits, demand=demand, stock_mg=_grams(usable), rules=rules)
+        demand, within = beside.demand, beside.limits
         ahead = None
         if horizon_weeks is not None:
             ahead = look(
                 found, demand, shelf, tier=regime, as_of=as_of, weeks=weeks, horizon=horizon_weeks, seed=seed,
-                reserve=reserve, solver=solver, rules=rules,
+                reserve=reserve, solver=solver, rules=rules, side=side, limits=within,
             )  # fmt: skip
-            demand, usable = ahead.demand, ahead.first.stock
-        stock_mg = _grams(usable)
-        beside = put_beside(side, limits, demand=demand, stock_mg=stock_mg, rules=rules)
-        demand = beside.demand
+            demand, usable, within = ahead.demand, ahead.first.stock, ahead.first.limits
         problem = build_problem(
             demand,
-            stock_mg,
+            _grams(usable),
             tier=regime,
             panels=rules.panels,
             products=rules.products,
             reserve=reserve,
-            limits=beside.limits,
+            limits=within,
         )
         settled = settle_demand(chosen, problem, demand, solver="cbc" if solver == "cbc" else "highs")
         problem, plan = settled.problem, settled.plan

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from allocation.optimise import Certificate, LoadedStock, PatientResult
     from allocation.optimise.horizon import FirstWeeks, HorizonPlan
+    from allocation.optimise.side_limits import SideLimits
+    from allocation.rules.limits import LoadedLimits
     from allocation.rules.supply import Tier
 
 __all__ = ["LookedAhead", "check_horizon", "look"]
@@ -88,13 +90,17 @@ def look(
     reserve: pd.DataFrame,
     solver: str,
     rules: RulesInUse,
+    side: LoadedLimits | None = None,
+    limits: SideLimits | None = None,
 ) -> LookedAhead:
     """Plan the weeks and split off the first of them.
 
     Parameters
     ----------
     demand
-        The demand table of the first weeks.
+        The demand table of the first weeks; where there are side limits, marked by them.
+    side, limits
+        Side limits of an allocation of ``weeks`` weeks: those of the file, and those put to the stock there now.
 
     Raises
     ------
@@ -107,8 +113,11 @@ def look(
 
     from allocation.optimise.horizon import build_horizon, first_weeks, look_ahead, verify_horizon
     from allocation.optimise.program import open_session
+    from allocation.optimise.side_limits import mark_patients
 
     _, ahead = demand_of(found, as_of=as_of, weeks=horizon, strict=False, rules=rules)
+    if side is not None:
+        ahead = mark_patients(ahead, side.limits)
     now_there = shelf.good.assign(available_from=pd.to_datetime(pd.Series("", index=shelf.good.index)))
     stock = pd.concat([now_there, shelf.deliveries], ignore_index=True)
     problem = build_horizon(
@@ -121,10 +130,11 @@ def look(
         weeks=horizon,
         first=int(weeks),
         reserve=reserve,
+        limits=None if side is None else side.limits,
     )
     plan = look_ahead(problem, open_session("cbc" if solver == "cbc" else "highs"))
     certificate = verify_horizon(problem, plan)
     certificate.raise_if_failed()
-    first = first_weeks(problem, plan, demand, shelf.good, as_of=as_of, seed=seed)
+    first = first_weeks(problem, plan, demand, shelf.good, as_of=as_of, seed=seed, limits=limits)
     now = demand.loc[~first.waits].reset_index(drop=True)
     return LookedAhead(plan, first, demand, now, certificate, horizon)

@@ -184,7 +184,7 @@ def test_a_lower_grade_served_first_is_caught(small):
     swapped = plan.served.assign(
         group=low["group"], grade=1, stage=low["stage"], due_week=0, week=0, panel=low["panel"]
     )
-    wrong = replace(plan, served=swapped, uses=plan.uses.assign(week=0))
-    assert broken(problem, wrong) == {"earlier stages first, in all weeks"}
+    wrong = replace(plan, served=swapped, uses=plan.uses.assign(week=0, group=low["group"]))
+    assert broken(problem, wrong) == {"earlier stages first, in all weeks", "the weeks told are those planned"}
     idle = replace(plan, served=plan.served.iloc[:0], uses=plan.uses.iloc[:0])
-    assert broken(problem, idle) == {"earlier stages first, in all weeks"}
+    assert broken(problem, idle) == {"earlier stages first, in all weeks", "the weeks told are those planned"}
