@@ -155,3 +155,56 @@ def test_looking_ahead_writes_its_weeks_and_keeps_stock(tmp_path: Path) -> None:
     kept = table[table["reason"].str.contains("look-ahead|delivery that is known")]
     assert len(kept) == record["horizon"]["patients_kept_for_later"]
     assert set(kept["status"]) <= {"deferred"}
+
+
+LIMITS = """
+[[delivery]]
+into = "SRIAP01"
+grams = 100
+assumption = "A van."
+
+[[switch_quota]]
+panel = "SRIAP02"
+share = 0.1
+assumption = "Nurses to train."
+
+[[infusion]]
+panel = "SRIAP03"
+grams = 0
+assumption = "No chair."
+
+[[infusion]]
+panel = "SRIAP04"
+courses = 2
+assumption = "Two chairs."
+
+[[ring_fence]]
+product = "privigen_10"
+indication = "gbs"
+grams = 200
+assumption = "Kept for Guillain-Barre syndrome."
+
+[[lock]]
+route = "SC"
+assumption = "They keep their product."
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tier", ["1", "2", "3", "4"])
+def test_looking_ahead_keeps_limits_at_every_tier(tmp_path: Path, tier: str) -> None:
+    (tmp_path / "limits.toml").write_text(LIMITS, encoding="utf-8")
+    stock = GOOD.replace(",10,9,,", ",10,6,,") + "SRIAP03,privigen_10,10,40,,2026-11-15\n"
+    run = allocate(tmp_path, "--limits", "limits.toml", "--horizon-weeks", "4", stock=stock, tier=tier)
+    assert run.returncode == 0, run.stderr
+    record = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    assert record["certificate"]["passed"]
+    checks = {item["name"]: item["ok"] for item in record["horizon"]["certificate"]["checks"]}
+    assert checks["horizon: limits on infusion, in grams and courses"]
+    assert all(checks.values())
+    table = patients(tmp_path)
+    assert table["given_g"].sum() > 0
+    # No chair this week, so nobody on the intravenous route is given anything but, at tier 4, by another.
+    cohort = pd.read_csv(bundled(SAMPLE_COHORT), keep_default_na=False)
+    by_vein = set(cohort.loc[(cohort["panel"] == "SRIAP03") & (cohort["route"] == "IV"), "patient_id"])
+    assert table.loc[table["patient_id"].isin(by_vein), "given_g"].sum() == 0 or tier == "4"
