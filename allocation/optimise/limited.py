@@ -3,8 +3,9 @@
 Such limits are no part of a flow, so where grams lie and which product each class is given must be settled together
 with who is served. One program has it all, in grams: what each group of classes is given of each lot (a product's open
 stock, or what of it lies inside a fence); what each panel uses of its own stock of a lot, and what is brought to it;
-what each place sends. It is solved for the stages as in :mod:`allocation.optimise.priority`, then for the fewest grams
-switched, moved, and given by another route, in this order, and a fixed tie-break.
+what each place sends. It is solved for the stages as in :mod:`allocation.optimise.priority`, then for the levers where
+the tier orders them (:mod:`allocation.optimise.lever_program`), then for the fewest grams switched, moved, and given by
+another route, in this order, and a fixed tie-break.
 
 Amounts need not come out as whole milligrams. They are rounded down, line by line; what then does not arrive is not
 given.
@@ -16,6 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from allocation.optimise.lever_program import LeverColumns
 from allocation.optimise.linear import INFINITY, LinearProgram, OpenSession, Row, Session
 from allocation.optimise.network import NONE, UNLIMITED, Bools, Floats, Ints, Network, Pool, SideRows
 from allocation.optimise.priority import Columns, Ration, Units, ration_units
@@ -93,8 +95,9 @@ class _Build:
         bits = member @ (1 << np.arange(member.shape[1], dtype=np.int64)) if member.size else np.zeros(len(cls))
         counted = rows.infused_courses[net.panel[cls]] < UNLIMITED
         _, vein = np.unique(rows.infuses[cls], axis=0, return_inverse=True)
-        # Where courses are counted each class is a group of its own, since its courses have a size of their own.
-        alone = np.where(counted, np.arange(len(cls)) + 1, 0)
+        # Where courses are counted each class is a group of its own, since its courses have a size of their own; where
+        # levers are ordered too, since its patients can be stretched and reduced in their own way.
+        alone = np.where(counted | (net.levers is not None), np.arange(len(cls)) + 1, 0)
         key = np.stack([net.cell[cls], net.choice[cls], net.own[cls], bits.astype(np.int64), vein.reshape(-1), alone])
         _, first, group = np.unique(key, axis=1, return_index=True, return_inverse=True)
         self.group_of: Ints = group.reshape(-1).astype(np.int64)
@@ -103,6 +106,9 @@ class _Build:
         self._columns()
         self._supply_rows()
         self._limit_rows()
+        self.levers: LeverColumns | None = None
+        if net.levers is not None:
+            self.levers = LeverColumns(self.program, net.levers, net.stage, [(self.first[self.group], self.gives)])
 
     def _lots(self) -> None:
         stock = self.net.stock_mg[self.pool.locations]
@@ -220,7 +226,8 @@ class _Build:
         route = net.choice_route[net.choice[of[other]]]
         other[other] = ~net.by_route[route, self.lot_product[self.lot[other]]]
         routed[self.gives[other]] = 1.0
-        return [switched, moved, routed + tie_break(size) / (4 * size)]
+        first = [] if self.levers is None else self.levers.objectives(size)
+        return [*first, switched, moved, routed + tie_break(size) / (4 * size)]
 
     def read(self, x: Floats) -> Supplies:
         """Whole milligrams of each class and product, and the flows that bring them."""

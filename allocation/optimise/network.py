@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from allocation.optimise.levers import ClassLevers, class_levers
 from allocation.optimise.problem import ROUTES, Problem
 from allocation.optimise.side_limits import FENCE_SEPARATOR, switch_limits_mg
 from allocation.rules import NATIONAL
@@ -123,6 +124,9 @@ class Network:
         One element a cell.
     rows
         Side limits that make the program more than a flow; None for none.
+    levers
+        How far each class may be stretched and reduced, where the tier says in which order that is done; None where it
+        does not.
     """
 
     problem: Problem
@@ -145,6 +149,7 @@ class Network:
     cell_due_mg: Ints
     pools: tuple[Pool, ...]
     rows: SideRows | None = None
+    levers: ClassLevers | None = None
 
     def side_limits(self, pool: Pool) -> bool:
         """Whether limits across products hold in a pool, so that what it can deliver is no polymatroid.
@@ -247,6 +252,7 @@ def index_problem(problem: Problem) -> Network:
         cell_due_mg=np.bincount(cell[cell >= 0], weights=due_mg[cell >= 0], minlength=len(first)).astype(np.int64),
         pools=_pools(problem, panel, np.where(due_mg > 0, cell, NONE)),
         rows=_side_rows(problem, order, by_route, route=route, product_at=product_at),
+        levers=class_levers(tier, frame.iloc[order]),
     )
 
 

@@ -10,6 +10,8 @@ Stage after stage, and nobody of a later stage is offered anything before all of
 3. Part of a course, where the tier lets the grade be reduced (at least its smallest share), or lets it neither be
    reduced nor wait (whatever there is).
 
+Where the tier orders its levers, the planned mix is followed instead (:mod:`allocation.optimise.service`).
+
 So when a stage ends, no vial in reach fits what anyone of it still lacks; but for the limit on switching, and for what
 is less than the smallest share.
 """
@@ -24,13 +26,14 @@ import numpy as np
 import pandas as pd
 
 from allocation.optimise.levers import STRETCH_COLUMN
+from allocation.optimise.mix import Patient
 from allocation.optimise.network import NONE, Floats, Ints, Network, index_problem
 from allocation.optimise.offers_limited import make_offers
 from allocation.optimise.plan import Plan
 from allocation.optimise.problem import CLASS_KEYS, Problem, class_keys, is_funded
-from allocation.optimise.reasons import drawn_text, unfunded_reason, unserved_reason, vials_text
+from allocation.optimise.reasons import drawn_text, lever_words, unfunded_reason, unserved_reason, vials_text
 from allocation.optimise.rounding import StageRounding, loss_bound_mg
-from allocation.optimise.service import Patient, Service
+from allocation.optimise.service import Service
 from allocation.optimise.shelf import Drawn, Shelf
 from allocation.quantities import MG_PER_G
 from allocation.rules import NATIONAL
@@ -159,6 +162,8 @@ def _patients(net: Network, rows: pd.DataFrame, served: Ints, lottery: Floats) -
     ids = rows["patient_id"].tolist()
     stretch = rows[STRETCH_COLUMN].to_numpy() > 0 if STRETCH_COLUMN in rows else none > 0
     course_mg = rows["course_mg"].to_numpy(dtype=np.int64) if "course_mg" in rows else due_mg
+    # Who can be stretched waits first; but where that is the lever to be spared, last.
+    first = net.problem.tier.stretches_last
     return [
         Patient(
             row=row,
@@ -166,10 +171,11 @@ def _patients(net: Network, rows: pd.DataFrame, served: Ints, lottery: Floats) -
             grade=int(key[1]),
             due_mg=int(due_mg[row]),
             rank=(
-                *(int(priority[row]), bool(stretch[row]), not key[2], -int(overdue[row])),
+                *(int(priority[row]), bool(stretch[row] != first), not key[2], -int(overdue[row])),
                 *(float(lottery[row]), ids[row]),
             ),
             course_mg=int(course_mg[row]),
+            stretch=bool(stretch[row]),
         )
         for row, key in zip(
             served.tolist(), zip(*(keys[name].tolist() for name in CLASS_KEYS), strict=True), strict=True
@@ -250,8 +256,9 @@ def _listed(
     if STRETCH_COLUMN in rows:
         days = rows[STRETCH_COLUMN].to_numpy(dtype=np.int64)[order]
         days = np.where(frame["status"].isin(["deferred", "suspended"]), days, 0)
-        words = [f" The interval is stretched by {n} days, within its limit." if n else "" for n in days.tolist()]
-        frame = frame.assign(reason=frame["reason"] + words, stretched_days=days)
+        frame = frame.assign(stretched_days=days)
+    if net.problem.tier.lever_order:
+        frame = frame.assign(reason=frame["reason"] + lever_words(net.problem.tier, frame, rows, order))
     numbers = {"due_g": "float64", "given_g": "float64", "lottery": "float64"}
     return frame.astype({"grade": "int64", "days_overdue": "int64", **numbers}), order
 

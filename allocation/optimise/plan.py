@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from allocation.optimise.lever_program import lever_values, mix_table
 from allocation.optimise.matching import match
 from allocation.optimise.network import Ints, Network
 from allocation.optimise.priority import StageResult
@@ -53,6 +54,9 @@ class Plan:
         Linear programs solved.
     seconds
         Wall time. Differs from run to run, so it belongs in no file that is compared by bytes.
+    levers
+        The planned mix of levers by class, as :data:`allocation.optimise.lever_program.LEVER_COLUMNS` says; None where
+        the tier, or a policy, leaves no order of levers.
     """
 
     given: pd.DataFrame
@@ -67,6 +71,7 @@ class Plan:
     parts: tuple[int, int]
     programs: int
     seconds: float
+    levers: pd.DataFrame | None = None
 
 
 def make_plan(
@@ -111,6 +116,7 @@ def make_plan(
         for pool, part in zip(net.pools, supplies, strict=True)
         for place in np.flatnonzero(part.reserve_mg).tolist()
     ]
+    levers = mix_table(net, np.bincount(classes, weights=mg, minlength=len(net.due_mg)).astype(np.int64))
     panel_codes = np.array(net.problem.panels, dtype=object)
     held = sum(int(part.reserve_mg.sum()) for part in supplies)
     return Plan(
@@ -131,7 +137,13 @@ def make_plan(
                 "planned_mg": cell_mg,
             }
         ),
-        objectives=_objectives(net, results, held, switched_mg, moved_mg, rerouted_mg),
+        objectives=(
+            *_objectives(net, results, held),
+            *(StageValue(*value) for value in ([] if levers is None else lever_values(net, levers))),
+            StageValue("given as another product, g", switched_mg / MG_PER_G),
+            StageValue("given from another place, g", moved_mg / MG_PER_G),
+            StageValue("given by another route, g", rerouted_mg / MG_PER_G),
+        ),
         switched_mg=switched_mg,
         moved_mg=moved_mg,
         rerouted_mg=rerouted_mg,
@@ -139,12 +151,12 @@ def make_plan(
         parts=parts,
         programs=sum(part.programs for part in supplies),
         seconds=seconds,
+        levers=levers,
     )
 
 
-def _objectives(
-    net: Network, results: Sequence[Sequence[StageResult]], held: int, switched: int, moved: int, rerouted: int
-) -> tuple[StageValue, ...]:
+def _objectives(net: Network, results: Sequence[Sequence[StageResult]], held: int) -> list[StageValue]:
+    """Of the stages and the reserve."""
     values = []
     wanted = sum(pool.reserve_mg for pool in net.pools)
     for number, stage in enumerate(net.stages):
@@ -155,10 +167,7 @@ def _objectives(
         values.append(StageValue(f"{stage.name}: least share served", float(least)))
         if number == 0 and wanted:
             values.append(StageValue("emergency reserve: not held, g", (wanted - held) / MG_PER_G))
-    values.append(StageValue("given as another product, g", switched / MG_PER_G))
-    values.append(StageValue("given from another place, g", moved / MG_PER_G))
-    values.append(StageValue("given by another route, g", rerouted / MG_PER_G))
-    return tuple(values)
+    return values
 
 
 def _flows(net: Network, use: Ints, settled: Sequence[tuple[int, int, int, int]] = ()) -> tuple[pd.DataFrame, int]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from allocation.errors import Fault, InputError
+from allocation.optimise.levers import STRETCH_COLUMN
 from allocation.optimise.side_limits import SideLimits
 from allocation.rules import NATIONAL, PanelSet, ProductSet
 from allocation.rules.supply import Tier
@@ -45,6 +46,7 @@ class Problem:
         ``emergency`` (bool), ``route`` (IV, SC, IM), ``product`` (current one, ``""`` for none), ``locked`` (bool:
         takes no other product), ``patients``, ``due_mg`` (milligrams, 0 or more). Where side limits are given also
         ``fences`` (numbers of the fences the class is inside, joined by spaces) and ``courses`` (whole courses due).
+        Where the tier stretches intervals also ``stretch_mg``: milligrams due to who can be late within the limit.
     stock
         What is usable now: ``location`` (panel code or ``NATIONAL``), ``product``, ``mg``.
     reserve_mg
@@ -214,6 +216,9 @@ def build_problem(
     if limits is not None:
         rows["courses"] = _courses(due)
         sums.append("courses")
+    if STRETCH_COLUMN in due.columns:
+        rows["stretch_mg"] = np.where((due[STRETCH_COLUMN] > 0).to_numpy(), rows["due_mg"].to_numpy(), 0)
+        sums.append("stretch_mg")
     place = {code: index for index, code in enumerate(panels.by_code)}
     classes = rows.groupby(list(CLASS_KEYS), sort=True, as_index=False)[sums].sum()
     order = np.lexsort((-classes["grade"].to_numpy(), classes["panel"].map(place).fillna(-1).to_numpy()))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
+import pandas as pd
+
 from allocation.dosing.vials import in_grams
 from allocation.optimise.network import NONE, Network
 from allocation.optimise.offers import Offers
 from allocation.optimise.shelf import Drawn
+from allocation.quantities import DAYS_PER_WEEK
 from allocation.rules import NATIONAL
 from allocation.rules.supply import Tier
 
 __all__ = [
     "drawn_text",
     "given_reason",
+    "lever_words",
     "short_reason",
     "unfunded_reason",
     "unserved_reason",
@@ -167,3 +173,40 @@ def unfunded_reason(commissioned: str, decision: str) -> str:
     if commissioned == "no":
         return "Not commissioned, and no individual funding request has been approved."
     return "Not funded."
+
+
+def lever_words(tier: Tier, listed: pd.DataFrame, demand: pd.DataFrame, order: list[int]) -> list[str]:
+    """For each patient listed the lever that was used, and its limit; blank for who is treated in full or not funded.
+
+    Parameters
+    ----------
+    listed
+        ``grade``, ``status`` and, where the tier stretches intervals, ``stretched_days``.
+    demand, order
+        The demand table, with ``cycle_weeks`` where the tier stretches intervals, and its row for each patient listed.
+    """
+    blank = [0] * len(listed)
+    days = listed["stretched_days"].tolist() if "stretched_days" in listed else blank
+    cycle = demand["cycle_weeks"].iloc[order].tolist() if "stretched_days" in listed else blank
+    columns = (listed["grade"].tolist(), listed["status"].tolist(), days, cycle)
+    return [_lever_text(tier, *values) for values in zip(*columns, strict=True)]
+
+
+def _lever_text(tier: Tier, grade: int, status: str, days: int, cycle_weeks: float) -> str:
+    treated_as = max(grade, 1)
+    lever = tier.lever_of(treated_as)
+    if days and lever is not None:
+        most = math.floor(lever.longest_stretch_share * cycle_weeks * DAYS_PER_WEEK)
+        return f" The interval is stretched by {days} days, within its limit of {most}."
+    if status == "reduced" and treated_as in tier.reduce_grades:
+        return f" The course is reduced; at least {tier.smallest_share(treated_as):.0%} of it may be given."
+    if status not in ("deferred", "suspended"):
+        return ""
+    if treated_as not in tier.defer_grades:
+        return " The course is put off, as no lever may be used for this grade."
+    share = 0.0 if lever is None or "stretch" not in tier.lever_order else lever.longest_stretch_share
+    beyond = f" The course is put off, beyond the {share:.0%} by which the interval may be stretched" if share else ""
+    beyond = beyond or " The course is put off; the interval may not be stretched"
+    if "reduce" in tier.lever_order and treated_as in tier.reduce_grades:
+        return f"{beyond}, and less than {tier.smallest_share(treated_as):.0%} of it may not be given."
+    return f"{beyond}."

@@ -60,6 +60,17 @@ class Residual:
     def __init__(self, tail: Ints, head: Ints, cost: Ints, *, nodes: int) -> None:
         self.tail, self.head, self.cost, self.nodes = tail, head, cost, nodes
 
+    def free_arcs(self, arcs: Bools) -> Bools | None:
+        """Those of some arcs that may lie on circles of no cost; None where a circle of them lowers the cost.
+
+        With each node at its least distance, an arc that costs more than the difference lies on no such circle.
+        """
+        distance = self._relaxed(np.zeros(self.nodes, dtype=np.int64), backward=False, arcs=arcs)
+        if distance is None:
+            return None
+        free: Bools = arcs & (self.cost + distance[self.tail] - distance[self.head] == 0)
+        return free
+
     def reach(self, start: int, *, backward: bool = False) -> Bools:
         """Nodes that a change can lead to from ``start``; backward: from which it can lead to ``start``."""
         tail, head = (self.head, self.tail) if backward else (self.tail, self.head)
@@ -77,14 +88,11 @@ class Residual:
         first[start] = 0
         return self._relaxed(first, backward=backward)
 
-    def has_gain(self) -> bool:
-        """Whether some circle of changes lowers the cost."""
-        return self._relaxed(np.zeros(self.nodes, dtype=np.int64), backward=False) is None
-
-    def _relaxed(self, distance: Ints, *, backward: bool) -> Ints | None:
-        tail, head = (self.head, self.tail) if backward else (self.tail, self.head)
+    def _relaxed(self, distance: Ints, *, backward: bool, arcs: Bools | None = None) -> Ints | None:
+        ends = (self.head, self.tail) if backward else (self.tail, self.head)
+        tail, head, cost = (*ends, self.cost) if arcs is None else (ends[0][arcs], ends[1][arcs], self.cost[arcs])
         for _ in range(self.nodes + 1):
-            offered = np.where(distance[tail] < _FAR, distance[tail] + self.cost, _FAR)
+            offered = np.where(distance[tail] < _FAR, distance[tail] + cost, _FAR)
             better = distance.copy()
             np.minimum.at(better, head, offered)
             if np.array_equal(better, distance):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import heapq
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from allocation.optimise.levers import even_targets_mg
+from allocation.optimise.mix import Patient, PlannedMix, least_mg, vials_worth, without
 from allocation.optimise.network import NONE, Ints, Network, Pool
 from allocation.optimise.offers import Offers
 from allocation.optimise.plan import Plan
@@ -18,37 +17,6 @@ from allocation.optimise.reasons import given_reason, short_reason, would_help
 from allocation.optimise.shelf import Drawn, drawn_mg
 
 __all__ = ["Patient", "Service", "least_mg"]
-
-
-@dataclass(slots=True)
-class Patient:
-    """One patient who may be served: class ``c`` of the network, and ``rank``, the place in the order of a cell."""
-
-    row: int
-    c: int
-    grade: int
-    due_mg: int
-    rank: tuple[int, bool, bool, int, float, str]
-    course_mg: int = 0
-    drawn: list[Drawn] = field(default_factory=list)
-    given_mg: int = 0
-    reason: str = ""
-    change: str = ""
-
-
-def least_mg(net: Network, grade: int, due_mg: int) -> int:
-    """The least that may be given in place of a whole course.
-
-    A grade that the tier lets be reduced gets at least the tier's smallest share. One that may only wait gets a whole
-    course or nothing. One that may neither be reduced nor wait gets whatever there is. Ungraded patients, who come
-    after grade 1, are dealt with as grade 1 is.
-    """
-    tier = net.problem.tier
-    grade = max(grade, 1)
-    if grade in tier.reduce_grades:
-        # Down to the milligram, so that half of an odd number does not ask for more than half.
-        return max(1, math.ceil(round(due_mg * tier.smallest_share(grade), 6)))
-    return due_mg if grade in tier.defer_grades else 1
 
 
 class Service:
@@ -66,6 +34,9 @@ class Service:
 
     def __init__(self, net: Network, plan: Plan, offers: Offers) -> None:
         self.net, self.offers = net, offers
+        # Under a policy there is no planned mix, and patients are served by a rule.
+        self._step_mg = min(size for product in net.problem.products.product for size in product.vial_mg)
+        self._mix = None if plan.levers is None else PlannedMix(net, plan.levers)
         self.planned_mg: Ints = plan.cells["planned_mg"].to_numpy(dtype=np.int64)
         self.given_mg: Ints = np.zeros(len(self.planned_mg), dtype=np.int64)
         self.held: list[tuple[str, list[Drawn]]] = []
@@ -82,7 +53,14 @@ class Service:
         """Serve everyone of one stage as far as vials go."""
         self.offers.promised_mg = self._promised(stage)
         tier = self.net.problem.tier
-        if tier.reduces_first and all(max(patient.grade, 1) in tier.reduce_grades for patient in patients):
+        if self._mix is not None and self._mix.reduces(patient.c for patient in patients):
+            self._mixed(patients, self._mix)
+            return
+        if (
+            self._mix is None
+            and tier.reduces_first
+            and all(max(patient.grade, 1) in tier.reduce_grades for patient in patients)
+        ):
             self._reduced(patients)
             return
         by_class: dict[int, list[Patient]] = {}
@@ -117,6 +95,82 @@ class Service:
         waiting = self._offer(list(patients), even)
         self._offer(waiting, lambda p: self.offers.part(p.c, p.due_mg, smallest[p.row]), last=True)
         self._topped_up(sorted(patients, key=lambda patient: patient.rank))
+
+    def _mixed(self, patients: Sequence[Patient], mix: PlannedMix) -> None:
+        """Serve the planned mix; what vials leave over then spares the levers, the one to be spared most first.
+
+        Everybody for whom the least of a course is planned is given that before anybody is given more of it.
+        """
+        aims = mix.aims(patients)
+        room = dict(mix.given_mg)
+
+        def planned(patient: Patient) -> list[Drawn]:
+            aim = aims[patient.row]
+            if not aim.planned or room[patient.c] < aim.least_mg:
+                return []
+            drawn = self._near(patient, aim.least_mg)
+            room[patient.c] -= drawn_mg(drawn)
+            return drawn
+
+        waiting = list(patients)
+        ranked = sorted(patients, key=lambda patient: patient.rank)
+        for left_over in (False, True):
+            for lever in self.net.problem.tier.levers_spared:
+                if lever == "reduce":
+                    self._put_in_order(patients)
+                    if left_over:
+                        self._topped_up(ranked)
+                    for patient in [] if left_over else ranked:
+                        if 0 < patient.given_mg < aims[patient.row].mg:
+                            self._topped(patient, aims[patient.row].mg - patient.given_mg)
+                    continue
+                asked = [patient for patient in waiting if patient.stretch == (lever == "stretch")]
+                self._offer(asked, (lambda p: self._near(p, aims[p.row].least_mg)) if left_over else planned)
+                waiting = [patient for patient in waiting if not patient.given_mg]
+        least = {patient.row: least_mg(self.net, patient.grade, patient.due_mg) for patient in patients}
+        if self.net.rows is None:
+            self._shared([p for p in waiting if aims[p.row].least_mg < p.due_mg], patients, least)
+            waiting = [patient for patient in waiting if not patient.given_mg]
+        self._offer(waiting, lambda p: self.offers.part(p.c, p.due_mg, least[p.row]), last=True)
+        self._put_in_order(patients)
+
+    def _shared(self, waiting: Sequence[Patient], patients: Sequence[Patient], least: Mapping[int, int]) -> None:
+        """Let one of the same class give back vials that make the least of another's course, if enough is left.
+
+        Small vials may have gone into large courses while those of small courses could use no others.
+        """
+        alike: dict[int, list[Patient]] = {}
+        for patient in patients:
+            alike.setdefault(patient.c, []).append(patient)
+        for patient in sorted(waiting, key=lambda patient: patient.rank):
+            for other in sorted(alike[patient.c], key=lambda other: (least[other.row] - other.given_mg, other.rank)):
+                most = min(patient.due_mg, other.given_mg - least[other.row])
+                if given := vials_worth(other.drawn, least[patient.row], most):
+                    self.given_mg[self.net.cell[other.c]] -= other.given_mg
+                    self._give(other, without(other.drawn, given))
+                    self._give(patient, given)
+                    break
+
+    def _near(self, patient: Patient, least_mg: int) -> list[Drawn]:
+        """The least, and as little above it as vials allow."""
+        for most in range(least_mg, patient.due_mg + self._step_mg, self._step_mg):
+            if drawn := self.offers.part(patient.c, min(most, patient.due_mg), least_mg):
+                return drawn
+        return []
+
+    def _put_in_order(self, patients: Sequence[Patient]) -> None:
+        """Of patients alike, who comes first has most: what vials fit may have turned out the other way."""
+        groups: dict[tuple[int, int, int, bool], list[Patient]] = {}
+        for patient in sorted(patients, key=lambda patient: patient.rank):
+            # Where courses are counted, those of another size may not be had in their place.
+            course_mg = 0 if self.net.rows is None else patient.course_mg
+            groups.setdefault((patient.c, patient.due_mg, course_mg, patient.stretch), []).append(patient)
+        for group in groups.values():
+            packs = sorted((patient.drawn for patient in group), key=drawn_mg, reverse=True)
+            for patient, drawn in zip(group, packs, strict=True):
+                if drawn is not patient.drawn:
+                    self.given_mg[self.net.cell[patient.c]] -= patient.given_mg
+                    self._give(patient, drawn)
 
     def _topped_up(self, patients: Sequence[Patient]) -> None:
         """Share what still fits between those who were reduced, in small steps; nobody above one alike before them."""

@@ -3,7 +3,8 @@
 With each cell's milligrams settled, what is left is a flow of one kind of goods: stock of a product in a place, to the
 product at a panel (directly, or through the pool, which is a move), to cells (directly for their own product, or
 through a hub of the panel, which is a switch). Amounts are whole milligrams, so every vertex of the program is whole
-too, and HiGHS and CBC find the same milligrams.
+too, and HiGHS and CBC find the same milligrams. Where the tier orders its levers, they come first
+(:mod:`allocation.optimise.lever_program`).
 
 The order fewest switched, then fewest moved, then fewest given by another route, then a fixed tie-break, is put
 into one set of costs. Two flows differ by simple cycles. A cycle passes a pool's product at most once, so it holds
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from allocation.optimise.lever_program import SplitColumns
 from allocation.optimise.linear import INFINITY, LinearProgram, OpenSession, Row, RowBlock
 from allocation.optimise.matching import match, share_in_order
 from allocation.optimise.network import Bools, Floats, Ints, Network, Pool
@@ -109,6 +111,22 @@ class _Build:
         self.several = len(pool.locations) > 1
         self._columns()
         self._rows()
+        self.levers = self._levers()
+        # Levers may want more switches than the fewest, so the limit binds there by itself.
+        self.limited = net.switch_limit_mg is not None and (self.several or self.levers is not None)
+        if self.limited:
+            self._limit_rows()
+
+    def _levers(self) -> SplitColumns | None:
+        """Each class of a cell served in part by itself, where the tier says in which order its levers are used."""
+        levers, part = self.net.levers, ~self.full
+        if levers is None or not part.any():
+            return None
+        shared = []
+        for block in (self.same, self.lock, self.switch, self.open):
+            mine = part[block.classes]
+            shared.append((block.classes[mine], block.columns[block.of[mine]]))
+        return SplitColumns(self.program, levers, self.net.stage, self.classes, shared)
 
     def _block(self, members: Bools, key: Ints) -> _Block:
         classes = np.flatnonzero(members)
@@ -178,8 +196,6 @@ class _Build:
             self._put(held, self.held_columns, np.ones(len(held)), low=amount, high=amount)
         self._hub_rows()
         self._cell_rows()
-        if self.net.switch_limit_mg is not None and self.several:
-            self._limit_rows(self.net.switch_limit_mg)
 
     def _hub_rows(self) -> None:
         """Into a hub goes what those served in full are not given of their own product, and what others switch to."""
@@ -217,8 +233,10 @@ class _Build:
         group[block.of] = self.group[block.classes]
         return group
 
-    def _limit_rows(self, limit_mg: Ints) -> None:
-        panel_of = self._panel_of
+    def _limit_rows(self) -> None:
+        panel_of, limit_mg = self._panel_of, self.net.switch_limit_mg
+        if limit_mg is None:
+            return
         _, whole = self._hub_of_block(self.same)
         same = panel_of(self._group_of(self.same))[whole]
         switch = panel_of(self._group_of(self.switch))
@@ -240,8 +258,9 @@ class _Build:
         self.program.add_rows(RowBlock(lengths, column[order], value[order], low_g, high[numbers] / MG_PER_G))
 
     def objectives(self) -> list[Floats]:
-        """Costs of the columns: one set that does for all objectives where the program is a network, or each alone."""
+        """Costs of the columns: the levers', then one set for all objectives in a network, or each alone."""
         size = len(self.program.high)
+        first = [] if self.levers is None else self.levers.objectives(size)
         switched, moved, routed = np.zeros(size), np.zeros(size), np.zeros(size)
         _, whole = self._hub_of_block(self.same)
         switched[self.same.columns[whole]] = -1.0
@@ -249,15 +268,17 @@ class _Build:
         moved[self.moved_columns] = 1.0
         routed[self.into_columns] = self._other_route()
         tie = tie_break(size)
-        if self.net.switch_limit_mg is not None and self.several:
-            return [switched, moved, routed + tie / (4 * size)]
+        if self.limited:
+            return [*first, switched, moved, routed + tie / (4 * size)]
         hubs = len(self.hubs)
         arcs = 2.0 * (self.n_products + 2 + 2 * hubs + len(self.cell_mg) + len(self.switch.keys) + len(self.open.keys))
+        if self.levers is not None:
+            arcs += 4.0 * self.levers.nodes
         per_route = arcs + 1
         per_move = per_route * 2 * hubs + arcs + 1
         per_switch = per_move * 2 * self.n_products + per_route * 2 * hubs + arcs + 1
         one: Floats = per_switch * switched + per_move * moved + per_route * routed + tie
-        return [one]
+        return [*first, one]
 
     def _other_route(self) -> Floats:
         """1 for each product given into a hub by a route that the hub's classes are not on."""
@@ -277,6 +298,9 @@ class _Build:
         for block in (self.switch, self.open):
             left = self.due[block.classes] - own_mg[block.classes]
             other_mg[block.classes] = share_in_order(block.of, mg[block.columns], left)
+        if self.levers is not None:
+            for shared, into in enumerate((own_mg, own_mg, other_mg, other_mg)):
+                self.levers.read(shared, mg, into)
         to = np.flatnonzero(other_mg)
         line, source, other = match(self.hub_of[to], other_mg[to], self.into, mg[self.into_columns])
         mine = np.flatnonzero(own_mg)

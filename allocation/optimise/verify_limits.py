@@ -253,8 +253,8 @@ class Exchange:
                 broken.append(f"{rule.name} in {self.pool}")
         return broken
 
-    def costly(self) -> list[str]:
-        """Switches where the recorded product lies unused."""
+    def costly(self) -> tuple[list[str], list[str]]:
+        """Nothing of levers, which exchanges do not show; and switches where the recorded product lies unused."""
         broken = []
         for c in self.classes:
             reserved = self.held.get(c.own, 0)
@@ -271,7 +271,7 @@ class Exchange:
                 ):
                     broken.append(self.pool)
                     break
-        return broken[:1]
+        return [], broken[:1]
 
     def _lacking(self) -> Iterator[DemandClass]:
         for c in self.classes:

@@ -6,10 +6,16 @@ from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
+
 from allocation.optimise.residual import Bools, Residual, ResidualBuilder
+from allocation.optimise.verify_levers import lever_levels, levers_planned, pieces, scale
 from allocation.optimise.verify_rules import Amounts, DemandClass, Rules
 
 __all__ = ["Proof"]
+
+Level = tuple[int, str]
+"""A stage and a lever."""
 
 # Shares are rounded down to whole milligrams, so each cell may leave less than one; two more for good measure.
 _SPARE_MG = 2
@@ -43,6 +49,8 @@ class Proof:
             self.cell_mg[c.cell] += self.total[c.id]
             self.cell_due[c.cell] += c.due_mg
         self.tolerance = len(self.cell_mg) + _SPARE_MG
+        part = [cell for cell, mg in self.cell_mg.items() if 0 < mg < self.cell_due[cell]]
+        self.levers = lever_levels(rules, part) if levers_planned(rules.problem) else []
         self.stock: dict[str, int] = defaultdict(int)
         for (place, product), mg in rules.stock.items():
             if place in here:
@@ -133,10 +141,14 @@ class Proof:
         closed: frozenset[str],
         hub_of: str = "",
         cost: int = 1,
+        level: Level | None = None,
     ) -> None:
         """A class, what it may be given, and its cell. Of panels ``closed`` and sharing stock, no more is switched."""
-        at = graph.node("class", c.id)
-        graph.arc(at, graph.node("cell", *c.cell), flow=self.total[c.id], capacity=c.due_mg)
+        at, placed = graph.node("class", c.id), bool(hub_of)
+        if placed and self.levers:
+            self._lever_arcs(graph, c, level)
+        else:
+            graph.arc(at, graph.node("cell", *c.cell), flow=self.total[c.id], capacity=c.due_mg)
         given = self.given[c.id]
         if c.own:
             graph.arc(node_of(c.own), at, flow=given.get(c.own, 0), capacity=None)
@@ -145,19 +157,54 @@ class Proof:
         others = {product: mg for product, mg in given.items() if product != c.own}
         hub = graph.node("hub", hub_of, c.allowed)
         switched = sum(others.values())
-        shut = bool(c.own) and c.panel in closed and len(self.places) > 1
+        shared = len(self.places) > 1 or bool(placed and self.levers)
+        shut = bool(c.own) and c.panel in closed and shared
         graph.arc(hub, at, flow=switched, capacity=switched if shut else None, cost=cost if c.own else 0)
         for product in c.allowed:
             graph.arc(node_of(product), hub, flow=others.get(product, 0), capacity=None)
 
-    def costly(self) -> list[str]:
-        """Whether switches, or else moves, could be fewer with every cell's grams kept."""
-        graph = ResidualBuilder()
-        switch_cost = 2 * len(self.rules.routes) + 1
+    def _lever_arcs(self, graph: ResidualBuilder, c: DemandClass, level: Level | None) -> None:
+        """From a class to its cell through what its milligrams do, side by side."""
+        left, steps = self.total[c.id], scale(self.rules)
+        for number, (most, costs) in enumerate(pieces(self.rules, c)):
+            flow = min(left, most)
+            left -= flow
+            piece = graph.node("piece", c.id, number)
+            named = level is not None and level[0] == c.stage
+            cost = int(costs.get(level[1], 0) * steps) if level is not None and named else 0
+            graph.arc(graph.node("class", c.id), piece, flow=flow, capacity=most, cost=cost)
+            graph.arc(piece, graph.node("cell", *c.cell), flow=flow, capacity=None)
+
+    def costly(self) -> tuple[list[str], list[str]]:
+        """Whether levers could be used less, with every cell's grams kept; and with that switches, or else moves."""
+        # Only where panels with limits share stock may amounts be no whole milligrams before rounding.
         tight = self._tight(self.classes)
+        tolerance = self.tolerance if self.levers or (tight and len(self.places) > 1) else 0
+        open_arcs: Bools | None = None
+        for level in (*self.levers, None):
+            residual = self._placed(tight, level).residual(tolerance)
+            every = np.ones(len(residual.cost), dtype=np.bool_) if open_arcs is None else open_arcs
+            open_arcs = residual.free_arcs(every)
+            if open_arcs is None:
+                return ([], [self.pool]) if level is None else ([self.pool], [])
+        return [], []
+
+    def _placed(self, tight: frozenset[str], level: Level | None) -> ResidualBuilder:
+        """The plan as a flow from places to cells, with the costs of one use of a lever, or of switches and moves.
+
+        The same nodes and arcs in the same order, whatever the costs.
+        """
+        graph = ResidualBuilder()
+        switch_cost, move_cost = (2 * len(self.rules.routes) + 1, 1) if level is None else (0, 0)
         for c in self.classes:
             self._class_arcs(
-                graph, c, partial(graph.node, "at", c.panel), closed=tight, hub_of=c.panel, cost=switch_cost
+                graph,
+                c,
+                partial(graph.node, "at", c.panel),
+                closed=tight,
+                hub_of=c.panel,
+                cost=switch_cost,
+                level=level,
             )
         source, out = graph.node("stock"), dict[tuple[str, str], int]()
         for (place, panel, product), mg in self.flows.items():
@@ -167,7 +214,7 @@ class Proof:
                 graph.arc(at, to, flow=mg, capacity=None)
             else:
                 graph.arc(at, graph.node("way", product), flow=mg, capacity=None)
-                graph.arc(graph.node("way", product), to, flow=mg, capacity=None, cost=1)
+                graph.arc(graph.node("way", product), to, flow=mg, capacity=None, cost=move_cost)
         self._reserve_arcs(graph, out)
         for (place, product), mg in self.rules.stock.items():
             if place not in self.places or not mg:
@@ -178,12 +225,10 @@ class Proof:
             for panel in self.places:
                 if graph.has("at", panel, product):
                     to = graph.node("at", panel, product)
-                    graph.arc(way, to, flow=0, capacity=None, cost=1)
+                    graph.arc(way, to, flow=0, capacity=None, cost=move_cost)
                     if panel == place:
                         graph.arc(at, to, flow=0, capacity=None)
-        # Only where panels with limits share stock may amounts be no whole milligrams before rounding.
-        tolerance = self.tolerance if tight and len(self.places) > 1 else 0
-        return [self.pool] if graph.residual(tolerance).has_gain() else []
+        return graph
 
     def _reserve_arcs(self, graph: ResidualBuilder, out: dict[tuple[str, str], int]) -> None:
         """The reserve lies where stock is left."""

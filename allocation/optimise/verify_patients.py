@@ -12,6 +12,7 @@ import pandas as pd
 from allocation.optimise.certificate import Check, check
 from allocation.optimise.patients import PatientResult
 from allocation.optimise.problem import Problem
+from allocation.optimise.verify_levers import avoidable, levers_planned
 from allocation.optimise.verify_limits import fence_broken, limits_broken
 from allocation.optimise.verify_people import People, Person, fill_people, read_people
 from allocation.optimise.verify_rules import Rules
@@ -52,6 +53,8 @@ def verify_patients(problem: Problem, demand: pd.DataFrame, stock: pd.DataFrame,
     )
     if "stretched_days" in result.patients:
         found += (("patients: no interval stretched beyond its limit", _stretch_broken(rules, demand, result)),)
+    if levers_planned(problem) and "priority" not in demand:
+        found += (("patients: nobody put off whom the levers could have spared", avoidable(rules, people)),)
     if problem.limits is not None:
         found += (
             ("patients: fenced stock only to those inside", _fences_broken(rules, served, result)),
@@ -252,8 +255,7 @@ def _could_use(rules: Rules, person: Person, free: Mapping[tuple[str, int], int]
         others = [(size, n) for size, n in others if size <= room]
     if person.given_mg:
         # Where courses are reduced first, a part of one is what was wanted.
-        reduced = rules.tier.reduces_first and (person.grade or 1) in rules.tier.reduce_grades
-        return bool(own or others) and not reduced
+        return bool(own or others) and not rules.reduces(person.grade)
     least = _least(rules, person.grade, person.due_mg)
     if sum(size * n for size, n in own + others) < least:
         return False

@@ -35,6 +35,7 @@ class Person:
     inside: frozenset[int]
     course_mg: int
     alike: tuple[object, ...]
+    stretched: bool = False
     given_mg: int = 0
     told_mg: int = 0
     status: str = ""
@@ -85,6 +86,8 @@ def read_people(rules: Rules, demand: pd.DataFrame, result: PatientResult) -> di
     )
     for patient_id, due_mg, days, before, funded, indication, situation, course_mg, *key in lines:
         panel, grade, emergency, route, own, locked, fences = key
+        # Where courses are reduced, those who can be stretched are served to a measure of their own.
+        apart = bool(before[1]) and rules.reduces(grade)
         people[patient_id] = Person(
             panel=panel,
             grade=grade,
@@ -94,13 +97,14 @@ def read_people(rules: Rules, demand: pd.DataFrame, result: PatientResult) -> di
             due_mg=due_mg,
             funded=funded,
             rank=(
-                *(int(before[0]), bool(before[1]), not emergency, -int(days)),
+                *(int(before[0]), bool(before[1]) != rules.tier.stretches_last, not emergency, -int(days)),
                 *(float(lottery.get(patient_id, 0.0)), patient_id),
             ),
             route=route,
             inside=_inside(rules, indication, situation),
             course_mg=course_mg,
-            alike=(panel, grade, emergency, route, own, locked, fences, due_mg),
+            alike=(panel, grade, emergency, route, own, locked, fences, due_mg, apart),
+            stretched=bool(before[1]),
         )
     return people
 

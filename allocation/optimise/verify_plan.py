@@ -6,6 +6,8 @@ is shown by what cannot be done to it:
 - a stage is served as far as it can be, if no change leads from unused stock (or stock of later stages) to it while
   stages before keep what they have;
 - its shares are fair, if no change takes from a cell to give to one with a lower share;
+- levers are used in their order, where the tier has one, if no circle of changes spares one that is to be spared
+  before all that it uses more (:mod:`allocation.optimise.verify_levers`);
 - switches and moves are fewest, if no circle of changes lowers their number.
 
 Where grams flow through a network each of these is exact (augmenting paths and negative cycles). A limit on switching
@@ -20,6 +22,7 @@ from collections import defaultdict
 from allocation.optimise.certificate import Check, check
 from allocation.optimise.plan import Plan
 from allocation.optimise.problem import Problem
+from allocation.optimise.verify_levers import levers_planned, limits_kept, mix_best
 from allocation.optimise.verify_limits import Exchange, fence_broken, limits_broken
 from allocation.optimise.verify_optimum import Proof
 from allocation.optimise.verify_rules import Amounts, Rules, sums_of
@@ -47,21 +50,32 @@ def verify_plan(problem: Problem, plan: Plan) -> list[Check]:
     ]
     if problem.limits is not None:
         checks.append(check("plan: side limits are kept", _limits_broken(rules, given, flows, held), "every limit"))
+    if levers_planned(problem):
+        kept = limits_kept(rules, plan, given)
+        checks.append(check("plan: levers within their limits", kept, "every class's mix adds up"))
+        if not kept:
+            checks.append(
+                check("plan: each class's mix is its best", mix_best(rules, plan), "the grams allow no better")
+            )
     if not all(item.ok for item in checks):
         return checks
-    served, unfair, costly = [], [], []
+    served, unfair, levers, costly = [], [], [], []
     for pool in rules.pools:
         judge = Exchange if rules.limited(pool) else Proof
         proof = judge(rules, pool, given, flows, held)
         served += proof.not_fully_served()
         unfair += proof.unfair()
-        costly += proof.costly()
+        wasted, switched = proof.costly()
+        levers += wasted
+        costly += switched
     partly = rules.switch_limit is not None and rules.tier.stock_reach != "panel"
     how = "no change can; with shared limits on switching, of changes of one kind" if partly else "no change can"
     if any(rules.limited(pool) for pool in rules.pools):
         how = "no single exchange can, side limits being kept,"
     checks.append(check("plan: each stage served as far as it can be", served, f"{how} serve it more"))
     checks.append(check("plan: shares are fair", unfair, f"{how} raise a lower share at the cost of a higher one"))
+    if levers_planned(problem):
+        checks.append(check("plan: levers used in their order", levers, f"{how} spare one that goes before"))
     checks.append(check("plan: fewest switches, then moves", costly, f"{how} lower them"))
     return checks
 

@@ -35,6 +35,7 @@ class DemandClass:
     route: str = ""
     inside: frozenset[int] = frozenset()
     courses: int = 0
+    stretch_mg: int = 0
 
 
 class Rules:
@@ -81,6 +82,14 @@ class Rules:
         fenced = [place for fence in limits.fences for place in fence.mg]
         return bool(set(places) & {*apart, *fenced, *limits.infused_mg, *limits.infused_courses})
 
+    def reduces(self, grade: int) -> bool:
+        """Whether courses of a grade are reduced before something else is done to it."""
+        tier, treated_as = self.tier, grade or 1
+        if treated_as not in tier.reduce_grades or "reduce" not in tier.lever_order:
+            return False
+        never_waits = treated_as not in tier.defer_grades
+        return never_waits or tier.reduces_before("defer") or tier.reduces_before("stretch")
+
     def fenced(self, place: str, product: str) -> bool:
         """Whether some of a product at a place lies inside a fence."""
         return any(fence.product == product and fence.mg.get(place) for fence in self.fences)
@@ -108,6 +117,7 @@ class Rules:
             route=line["route"],
             inside=fences_of(line.get("fences", "")),
             courses=int(line.get("courses", 0)),
+            stretch_mg=int(line.get("stretch_mg", 0)),
         )
 
     def allowed(self, route: str, own: str, *, locked: bool) -> frozenset[str]:

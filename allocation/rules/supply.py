@@ -185,10 +185,29 @@ class Tier(Model):
         return self.smallest_reduced_share if share is None else share
 
     @property
+    def levers_spared(self) -> tuple[LeverName, ...]:
+        """Levers from the one to be spared most to the one used up first; empty where the tier sets no order.
+
+        Putting off is always there, last where the order does not name it. A lever not named is not planned with.
+        """
+        order = self.lever_order
+        return tuple(reversed(order if "defer" in order or not order else (*order, "defer")))
+
+    def reduces_before(self, lever: LeverName) -> bool:
+        """Whether courses are reduced as far as may be before another lever is used."""
+        spared = self.levers_spared
+        return "reduce" in spared and lever in spared and spared.index(lever) < spared.index("reduce")
+
+    @property
+    def stretches_last(self) -> bool:
+        """Whether putting off is used up before intervals are stretched."""
+        spared = self.levers_spared
+        return "stretch" in spared and spared.index("stretch") < spared.index("defer")
+
+    @property
     def reduces_first(self) -> bool:
         """Whether courses are reduced as far as may be before any is put off."""
-        order = self.lever_order
-        return "reduce" in order and ("defer" not in order or order.index("reduce") < order.index("defer"))
+        return self.reduces_before("defer")
 
 
 class TierSet(Model):

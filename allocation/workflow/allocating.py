@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["SOLVERS", "AllocationDone", "StockMade", "allocate", "describe_policies", "make_stock"]
 
 SOLVERS = ("highs", "cbc")
+_LEVERS = ("full", "reduced", "reduced_given", "stretched", "deferred")
 _WEEKS_LOW, _WEEKS_HIGH = 0, 104
 
 
@@ -274,6 +275,12 @@ def _panels(problem: Problem, plan: Plan, people: PatientResult) -> pd.DataFrame
     table["fill_rate"] = (table["given_g"] / table["due_g"]).round(6)
     table = table.reset_index().sort_values(keys, ascending=[True, False], ignore_index=True)
     columns = [*keys, "patients", "due_g", "planned_g", "given_g", "unmet_g", "fill_rate"]
+    if plan.levers is not None:
+        mix = plan.levers.merge(problem.classes[["class_id", "grade"]], on="class_id")
+        named = {f"{name}_mg": f"planned_{name}_g" for name in _LEVERS}
+        grams = (mix.groupby(keys)[list(named)].sum() / MG_PER_G).rename(columns=named).reset_index()
+        table = table.merge(grams, on=keys, how="left").fillna(dict.fromkeys(named.values(), 0.0))
+        columns += named.values()
     return table.assign(grade=_blank_for_none(table["grade"]))[columns]
 
 
