@@ -266,6 +266,7 @@ class Plain:
                 lambda c, n, d, t, number=number: c.stage == number and t > d, lambda c, n, d, t: float(t - d)
             )
             found[f"waiting {number}"] = self.lock(late)
+        found["sooner"] = self.lock(self.total(lambda *key: True, lambda c, n, d, t: float(t)))
         found["expiry"] = self.lock(self.total(lambda *key: True, lambda c, n, d, t: 1.0 + self.lots[n].until_week))
         return found
 
@@ -280,6 +281,7 @@ def objectives(horizon: HorizonProblem, plan: HorizonPlan, pool: str) -> dict[st
         late = served[served["stage"] == number]
         found[f"waiting {number}"] = float((late["mg"] * (late["week"] - late["due_week"])).sum()) / 1000
     found["held"] = float(plan.held.loc[plan.held["pool"] == pool, "mg"].sum()) / 1000
+    found["sooner"] = float((served["mg"] * served["week"]).sum()) / 1000
     found["expiry"] = float((uses["mg"] * (1 + uses["until_week"])).sum()) / 1000
     return found
 

@@ -1,10 +1,16 @@
-"""The first weeks of a look-ahead as an allocation of their own: who is to wait, and which vials are kept for later."""
+"""The first weeks of a look-ahead as an allocation of their own: which vials are kept for later, and who stands back.
+
+Kept is what the plan uses of the stock there now in later weeks, and nothing else. All other vials are shared out among
+everybody due in the first weeks as without a look-ahead. Only as many as the plan serves later, from a later week or
+from a delivery that is still to come, stand back from that: those at the end of the line.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,15 +18,14 @@ import pandas as pd
 
 from allocation.optimise.horizon.plan import HorizonPlan
 from allocation.optimise.horizon.problem import HorizonProblem, last_weeks
+from allocation.optimise.levers import STRETCH_COLUMN
 from allocation.optimise.network import UNLIMITED
-from allocation.optimise.patients import PATIENT_COLUMNS, PatientResult
 from allocation.optimise.problem import CLASS_KEYS, class_keys, is_funded
 from allocation.optimise.side_limits import SideLimits, switch_limits_mg
-from allocation.quantities import MG_PER_G
 from allocation.rules import NATIONAL
 from allocation.seeds import stream
 
-__all__ = ["FirstWeeks", "first_weeks", "with_waiting"]
+__all__ = ["FirstWeeks", "first_weeks", "pool_of_place"]
 
 # A course counts as planned if half of it is.
 _HALF = 0.5
@@ -33,26 +38,43 @@ class FirstWeeks:
     Attributes
     ----------
     waits
-        Whether each row of the demand table is kept for later weeks.
-    when
-        Week in which each who waits is planned, counted from 0; -1 where no week has stock for them.
+        Whether each row of the demand table stands back, as the plan serves as much of its group later.
+    line
+        For each group of which some are planned later, its rows in the order in which they are served, and what is
+        planned later as week (counted from 0) and milligrams.
     stock
-        Vials that may be given now; the others are kept.
-    kept_mg
-        Kept for later weeks.
+        Vials that may be given now.
+    kept
+        Vials kept for later weeks, in the columns of ``stock``.
     limits
         Side limits of the allocation: fences without what of them is kept, and quotas for switching in milligrams, as
         shares are of what everybody is due, not only those who are served now.
-    limited
-        Whether some limit holds where each row draws its stock.
     """
 
     waits: npt.NDArray[np.bool_]
-    when: npt.NDArray[np.int64]
+    line: tuple[tuple[tuple[int, ...], tuple[tuple[int, int], ...]], ...]
     stock: pd.DataFrame
-    kept_mg: int
+    kept: pd.DataFrame
     limits: SideLimits | None
-    limited: npt.NDArray[np.bool_]
+
+    @property
+    def kept_mg(self) -> int:
+        """Milligrams kept for later weeks."""
+        return int((self.kept["vial_mg"] * self.kept["vials"]).sum())
+
+    def planned_week(self, due_mg: Sequence[int], served: Sequence[bool]) -> dict[int, int]:
+        """Week in which each row that goes without is planned, the first in line first; nothing for the others."""
+        found: dict[int, int] = {}
+        for rows, later in self.line:
+            before, ends = 0.0, np.cumsum([mg for _, mg in later])
+            for row in rows:
+                if served[row]:
+                    continue
+                at = int(np.searchsorted(ends, before + _HALF * due_mg[row]))
+                if at < len(later):
+                    found[row] = later[at][0]
+                before += due_mg[row]
+        return found
 
 
 def first_weeks(
@@ -80,45 +102,32 @@ def first_weeks(
 
     Notes
     -----
-    Each group is given the share of what it is due in the first weeks that the look-ahead serves in them from stock
-    that is there now. Its patients come in the order in which vials are given: emergencies, days overdue, lottery.
-    Stock is cut to what those weeks use and what the reserve holds, batch by batch, to the nearest whole vial above. A
-    pool in which everybody is served in the week due keeps nothing back. Where a limit holds, stock is kept place by
-    place, as the limits count it.
+    Stock is kept batch by batch, to the nearest whole vial below. A pool in which everybody is served in the week due
+    keeps nothing back. Where a limit holds, stock is kept place by place, as the limits count it. So where no later
+    week needs anything, nothing is kept, nobody stands back, and the allocation is that without a look-ahead.
     """
     rows = demand.reset_index(drop=True)
     group_of = _groups(plan, horizon, rows)
-    share, when = _shares(horizon, plan)
     waits = np.zeros(len(rows), dtype=np.bool_)
-    ids = rows["patient_id"].tolist()
-    due_mg = rows["due_mg"].to_numpy(dtype=np.int64)
-    overdue = rows["days_overdue"].tolist() if "days_overdue" in rows else [0] * len(rows)
-    emergency = class_keys(rows)["emergency"].tolist()
-    for group in np.unique(group_of[group_of >= 0]).tolist():
-        if share.get(group, 1.0) >= 1.0:
-            continue
-        members = sorted(
-            np.flatnonzero(group_of == group).tolist(),
-            key=lambda row: (
-                not emergency[row],
-                -int(overdue[row]),
-                stream(seed, "lottery", ids[row]).random(),
-                ids[row],
-            ),
-        )
-        target = share[group] * float(due_mg[members].sum())
-        before = 0.0
-        for row in members:
-            waits[row] = before + _HALF * due_mg[row] > target
-            before += float(due_mg[row])
-    planned = np.array([when.get(group, -1) for group in group_of.tolist()], dtype=np.int64)
-    cut, kept = _cut(horizon, plan, stock, as_of=as_of)
-    within = limits
-    if waits.any() or kept:
-        within = _limits_now(horizon, plan, limits, kept, _due_of(horizon, rows))
-    left = cut[cut["vials"] > 0].reset_index(drop=True)
-    limited = np.array([_pool_of(horizon, panel) in plan.limited for panel in rows["panel"]], dtype=np.bool_)
-    return FirstWeeks(waits, np.where(waits, planned, -1), left, sum(kept.values()), within, limited)
+    due_mg = rows["due_mg"].tolist()
+    rank = _ranks(horizon, rows, seed)
+    lines = []
+    for group, later in sorted(_later(horizon, plan).items()):
+        members = sorted(np.flatnonzero(group_of == group).tolist(), key=lambda row: rank[row])
+        lines.append((tuple(members), later))
+        planned, before = sum(mg for _, mg in later), 0.0
+        for row in reversed(members):
+            waits[row] = before + _HALF * due_mg[row] <= planned
+            before += due_mg[row]
+    keeps = _kept(horizon, plan, stock, as_of=as_of)
+    usable, kept = (
+        table[table["vials"] > 0].reset_index(drop=True)
+        for table in (stock.assign(vials=stock["vials"] - keeps), stock.assign(vials=keeps))
+    )
+    first = FirstWeeks(waits, tuple(lines), usable, kept, limits)
+    if not (waits.any() or first.kept_mg):
+        return first
+    return replace(first, limits=_limits_now(horizon, plan, limits, kept, _due_of(horizon, rows)))
 
 
 def _groups(plan: HorizonPlan, horizon: HorizonProblem, rows: pd.DataFrame) -> npt.NDArray[np.int64]:
@@ -129,35 +138,41 @@ def _groups(plan: HorizonPlan, horizon: HorizonProblem, rows: pd.DataFrame) -> n
     return np.where(is_funded(rows) & (rows["due_mg"] > 0).to_numpy(), found, -1)
 
 
+def _ranks(horizon: HorizonProblem, rows: pd.DataFrame, seed: int) -> list[tuple[Any, ...]]:
+    """Who goes first, as where vials are given: emergencies, days overdue, the lottery."""
+    ids = rows["patient_id"].tolist()
+    none = [0] * len(rows)
+    overdue = rows["days_overdue"].tolist() if "days_overdue" in rows else none
+    stretch = rows[STRETCH_COLUMN].tolist() if STRETCH_COLUMN in rows else none
+    last = horizon.total.tier.stretches_last
+    return [
+        ((days > 0) != last, not emergency, -int(late), stream(seed, "lottery", patient).random(), patient)
+        for days, emergency, late, patient in zip(
+            stretch, class_keys(rows)["emergency"].tolist(), overdue, ids, strict=True
+        )
+    ]
+
+
 def _due_of(horizon: HorizonProblem, rows: pd.DataFrame) -> list[int]:
     """Milligrams that each panel's funded patients are due."""
     due = rows.loc[is_funded(rows)].groupby("panel")["due_mg"].sum()
     return [int(mg) for mg in due.reindex(list(horizon.total.panels), fill_value=0)]
 
 
-def _shares(horizon: HorizonProblem, plan: HorizonPlan) -> tuple[dict[int, float], dict[int, int]]:
-    """Share of each group's first weeks served in them from stock there now; and when those who wait are planned."""
+def _later(horizon: HorizonProblem, plan: HorizonPlan) -> dict[int, tuple[tuple[int, int], ...]]:
+    """By group, week and milligrams of what falls due in the first weeks and is served later, or from deliveries."""
     first = horizon.first
-    due = plan.due[plan.due["due_week"] < first].groupby("group")["mg"].sum()
-    mine = plan.served[plan.served["due_week"] < first]
-    now = mine[mine["week"] < first].groupby("group")["mg"].sum().reindex(due.index, fill_value=0)
-    share: dict[int, float] = dict(zip(due.index.tolist(), (now / due).tolist(), strict=True))
-    for group, part in _from_deliveries(plan, first).items():
-        if group in share:
-            share[group] = max(0.0, share[group] - part / float(due[group]))
-    later = mine[mine["week"] >= first].groupby("group")["week"].min()
-    when = dict(zip(later.index.tolist(), later.tolist(), strict=True))
-    return share, when
-
-
-def _from_deliveries(plan: HorizonPlan, first: int) -> dict[int, int]:
-    """Milligrams that each group is served in the first weeks from what is not there yet."""
+    late = plan.served[(plan.served["due_week"] < first) & (plan.served["week"] >= first)]
     coming = plan.uses[(plan.uses["week"] < first) & (plan.uses["from_week"] > 0)]
-    parts = coming.groupby("group")["mg"].sum()
-    return dict(zip(parts.index.tolist(), parts.tolist(), strict=True))
+    parts = pd.concat([late[["group", "week", "mg"]], coming[["group", "week", "mg"]]])
+    sums = parts.groupby(["group", "week"], sort=True)["mg"].sum().reset_index()
+    found: dict[int, tuple[tuple[int, int], ...]] = {}
+    for group, week, mg in sums[["group", "week", "mg"]].itertuples(index=False, name=None):
+        found[group] = (*found.get(group, ()), (week, mg))
+    return found
 
 
-def _pool_of(horizon: HorizonProblem, place: str) -> str:
+def pool_of_place(horizon: HorizonProblem, place: str) -> str:
     """Pool that stock at a place belongs to; blank where no panel may draw on it."""
     problem = horizon.total
     region = dict(zip(problem.panels, problem.region_of, strict=True))
@@ -165,84 +180,81 @@ def _pool_of(horizon: HorizonProblem, place: str) -> str:
     return {"panel": own, "region": region.get(place, ""), "national": NATIONAL}[problem.tier.stock_reach]
 
 
-def _spot(horizon: HorizonProblem, plan: HorizonPlan, place: str) -> str:
-    """Where stock counts together: a pool, or a place of one in which some limit holds."""
-    pool = _pool_of(horizon, place)
-    return place if pool in plan.limited else pool
+_Lot = tuple[str, str, str, int]
+"""Pool, where stock counts together (the pool, or a place of one in which some limit holds), product, last week."""
 
 
-_Spot = tuple[str, str, int]
-"""Where stock counts together, product, and last week of use."""
+def _lots(horizon: HorizonProblem, plan: HorizonPlan, lines: pd.DataFrame) -> dict[_Lot, int]:
+    """Milligrams of stock or uses by lot."""
+    found: dict[_Lot, int] = {}
+    for place, code, last, mg in lines[["location", "product", "until_week", "mg"]].itertuples(index=False, name=None):
+        key = _lot(horizon, plan, place, code, last)
+        found[key] = found.get(key, 0) + int(mg)
+    return found
 
 
-def _cut(
-    horizon: HorizonProblem, plan: HorizonPlan, stock: pd.DataFrame, *, as_of: date
-) -> tuple[pd.DataFrame, dict[tuple[str, str], int]]:
-    """The stock without what is kept, and milligrams kept by place and product."""
-    problem, first = horizon.total, horizon.first
+def _lot(horizon: HorizonProblem, plan: HorizonPlan, place: str, product: str, until_week: int) -> _Lot:
+    pool = pool_of_place(horizon, place)
+    return pool, place if pool in plan.limited else pool, product, int(until_week)
+
+
+def _kept(horizon: HorizonProblem, plan: HorizonPlan, stock: pd.DataFrame, *, as_of: date) -> npt.NDArray[np.int64]:
+    """Vials of each row that are kept."""
+    uses = plan.uses[(plan.uses["from_week"] == 0) & ~plan.uses["pool"].isin(_plenty(horizon, plan))]
+    wanted = _lots(horizon, plan, uses[uses["week"] >= horizon.first])
+    _lend_to_reserve(horizon, plan, wanted)
+    until = last_weeks(stock, as_of=as_of, weeks=horizon.weeks).tolist()
+    places, codes = stock["location"].tolist(), stock["product"].tolist()
+    days = stock["expiry_date"].fillna(pd.Timestamp.max).tolist()
+    vials, sizes = stock["vials"].tolist(), stock["vial_mg"].tolist()
+    keeps = np.zeros(len(stock), dtype=np.int64)
+    # What goes off last is kept, so that what goes off first is given first.
+    for row in sorted(range(len(stock)), key=lambda row: (days[row], row), reverse=True):
+        key = _lot(horizon, plan, places[row], codes[row], until[row])
+        keeps[row] = min(vials[row], max(wanted.get(key, 0), 0) // sizes[row])
+        wanted[key] = wanted.get(key, 0) - int(keeps[row]) * sizes[row]
+    return keeps
+
+
+def _plenty(horizon: HorizonProblem, plan: HorizonPlan) -> set[str]:
+    """Pools in which everybody is served in the week due."""
     late = plan.served[plan.served["week"] > plan.served["due_week"]]
-    served = plan.served.groupby("pool")["mg"].sum().reindex(list(problem.pools), fill_value=0)
+    pools = list(horizon.total.pools)
+    served = plan.served.groupby("pool")["mg"].sum().reindex(pools, fill_value=0)
     due = plan.due.merge(plan.groups[["group", "pool"]], on="group").groupby("pool")["mg"].sum()
     # What rounding down left over does not make a pool short.
     spare = len(plan.served) + len(plan.uses)
-    plenty = {
-        name for name in problem.pools if due.get(name, 0) - served[name] <= spare and name not in set(late["pool"])
-    }
-    spot_of = {place: _spot(horizon, plan, place) for place in {*stock["location"], *plan.uses["location"]}}
-    until = last_weeks(stock, as_of=as_of, weeks=horizon.weeks).tolist()
-    now = plan.uses[(plan.uses["week"] < first) & (plan.uses["from_week"] == 0)]
-    wanted: dict[_Spot, int] = {}
-    for place, code, last, mg in now[["location", "product", "until_week", "mg"]].itertuples(index=False, name=None):
-        key = (spot_of[place], code, last)
-        wanted[key] = wanted.get(key, 0) + mg
-    _reserve(horizon, plan, wanted)
-    days = stock["expiry_date"].fillna(pd.Timestamp.max).tolist()
-    order = sorted(range(len(stock)), key=lambda row: (days[row], row))
-    vials = stock["vials"].tolist()
-    sizes, places, codes = (stock[name].tolist() for name in ("vial_mg", "location", "product"))
-    used = [0] * len(stock)
-    kept: dict[tuple[str, str], int] = {}
-    for row in order:
-        pool = _pool_of(horizon, places[row])
-        if pool in plenty or not pool:
-            used[row] = vials[row]
-            continue
-        key = (spot_of[places[row]], codes[row], until[row])
-        used[row] = int(min(vials[row], -(-max(wanted.get(key, 0), 0) // sizes[row])))
-        wanted[key] = wanted.get(key, 0) - used[row] * sizes[row]
-        here = (places[row], codes[row])
-        kept[here] = kept.get(here, 0) + (vials[row] - used[row]) * sizes[row]
-    return stock.assign(vials=np.array(used, dtype=np.int64)), kept
+    return {name for name in pools if due.get(name, 0) - served[name] <= spare} - set(late["pool"])
 
 
-def _reserve(horizon: HorizonProblem, plan: HorizonPlan, wanted: dict[_Spot, int]) -> None:
-    """Add what the reserve holds at the end of the first weeks, of what goes off last."""
+def _lend_to_reserve(horizon: HorizonProblem, plan: HorizonPlan, wanted: dict[_Lot, int]) -> None:
+    """Take off what is kept as much as the reserve of the first weeks lacks in stock that no week uses.
+
+    The plan may hold in the first weeks, as the reserve, what it uses when a delivery has taken its place.
+    """
     last = horizon.first - 1
-    held = plan.held[plan.held["week"] == last].groupby("pool")["mg"].sum().to_dict()
-    routes = {product.code: product.routes for product in horizon.total.products.product}
-    names = ["location", "product", "until_week", "mg"]
-    used = plan.uses[(plan.uses["week"] < horizon.first) & (plan.uses["from_week"] == 0) & (plan.uses["fence"] < 0)]
-    free: dict[tuple[str, str, str, int], int] = {}
-    for sign, lines in (
-        (1, horizon.stock[(horizon.stock["from_week"] == 0) & (horizon.stock["fence"] < 0)]),
-        (-1, used),
-    ):
-        for at, code, until, mg in lines[names].itertuples(index=False, name=None):
-            if "IV" in routes[code]:
-                key = (_pool_of(horizon, at), _spot(horizon, plan, at), code, until)
-                free[key] = free.get(key, 0) + sign * int(mg)
-    for key in sorted(free, key=lambda key: (-key[3], key)):
-        part = min(held.get(key[0], 0), free[key])
+    lacking = plan.held[plan.held["week"] == last].groupby("pool")["mg"].sum().to_dict()
+    may_hold = {product.code for product in horizon.total.products.product if "IV" in product.routes}
+
+    def held(lines: pd.DataFrame) -> dict[_Lot, int]:
+        mine = (lines["from_week"] == 0) & (lines["fence"] < 0) & (lines["until_week"] >= last)
+        return _lots(horizon, plan, lines[mine & lines["product"].isin(may_hold)])
+
+    used, later = held(plan.uses), held(plan.uses[plan.uses["week"] >= horizon.first])
+    for key, mg in held(horizon.stock).items():
+        lacking[key[0]] = lacking.get(key[0], 0) - max(mg - used.get(key, 0), 0)
+    for key in sorted(later, key=lambda key: (-key[3], key)):
+        part = min(max(lacking.get(key[0], 0), 0), later[key], wanted.get(key, 0))
         if part > 0:
-            wanted[key[1:]] = wanted.get(key[1:], 0) + part
-            held[key[0]] -= part
+            wanted[key] -= part
+            lacking[key[0]] -= part
 
 
 def _limits_now(
     horizon: HorizonProblem,
     plan: HorizonPlan,
     limits: SideLimits | None,
-    kept: dict[tuple[str, str], int],
+    kept: pd.DataFrame,
     due_mg: Sequence[int],
 ) -> SideLimits | None:
     """The limits of the first weeks; ``due_mg`` is what each panel is due in them, whoever waits."""
@@ -251,15 +263,15 @@ def _limits_now(
     if limits is None and quotas is None:
         return None
     limits = limits or SideLimits()
-    left = dict(kept)
+    left = kept.assign(mg=kept["vial_mg"] * kept["vials"]).groupby(["location", "product"])["mg"].sum().to_dict()
+    later = plan.uses[(plan.uses["week"] >= horizon.first) & (plan.uses["from_week"] == 0)]
+    wanted: Mapping[Any, int] = later.groupby(["fence", "location"])["mg"].sum().to_dict()
     fences = []
-    now = plan.uses[(plan.uses["week"] < horizon.first) & (plan.uses["from_week"] == 0)]
-    wanted = now.groupby(["fence", "location"])["mg"].sum().to_dict()
     for number, fence in enumerate(limits.fences):
         inside: dict[str, int] = {}
         for place, mg in fence.mg.items():
-            # What is kept of a product is taken off its fences as far as the plan does not use them now.
-            off = min(left.get((place, fence.product), 0), max(mg - int(wanted.get((number, place), 0)), 0))
+            # What is kept of a product is taken off its fences as far as the plan uses them later.
+            off = int(min(left.get((place, fence.product), 0), wanted.get((number, place), 0), mg))
             if off:
                 left[place, fence.product] -= off
             if mg > off:
@@ -268,43 +280,3 @@ def _limits_now(
     told = zip(problem.panels, quotas or [UNLIMITED] * len(problem.panels), strict=True)
     own = {panel: mg for panel, mg in told if mg < UNLIMITED}
     return replace(limits, switch_mg=own, switch_share={}, fences=tuple(fences))
-
-
-def with_waiting(
-    result: PatientResult, first: FirstWeeks, demand: pd.DataFrame, *, tier: int, weeks: int, panels: Sequence[str]
-) -> PatientResult:
-    """The patient list with those who wait for later weeks, each with why."""
-    rows = demand.reset_index(drop=True)
-    waiting = np.flatnonzero(first.waits)
-    grade = rows["grade"].fillna(0).astype(np.int64)
-    lines = []
-    for row in waiting.tolist():
-        week = int(first.when[row])
-        head = f"Tier {tier}, {f'grade {grade[row]}' if grade[row] else 'ungraded'}"
-        limited = bool(first.limited[row])
-        if week >= weeks:
-            what = f"waits, within what the grade may wait, until week {week + 1}, when the look-ahead has stock for it"
-        elif week < 0 and limited:
-            what = "waits, as the look-ahead finds nothing for them in the weeks to come, within the limits"
-        elif week < 0:
-            what = "waits, as the look-ahead needs the stock for others or for weeks to come, and none is known to come"
-        else:
-            what = "waits for a delivery that is known to come"
-        days = int(rows["days_overdue"].iloc[row]) if "days_overdue" in rows else 0
-        lines.append(
-            (
-                rows["patient_id"].iloc[row], rows["panel"].iloc[row], int(grade[row]),
-                int(rows["due_mg"].iloc[row]) / MG_PER_G, 0.0, "deferred", "", "", "",
-                f"{head}: {what}.", days, np.nan,
-                f"An earlier or larger delivery{', or a wider limit' if limited else ''}.",
-            )
-        )  # fmt: skip
-    more = pd.DataFrame(lines, columns=list(PATIENT_COLUMNS))
-    for name in result.patients.columns.difference(more.columns):
-        more[name] = 0
-    more = more[result.patients.columns].astype(result.patients.dtypes.to_dict())
-    place = {code: number for number, code in enumerate(panels)}
-    joined = pd.concat([result.patients, more], ignore_index=True)
-    keys = joined.assign(place=joined["panel"].map(place), below=-joined["grade"])
-    listed = joined.loc[keys.sort_values(["place", "below", "patient_id"]).index].reset_index(drop=True)
-    return PatientResult(listed, result.issues, result.held, result.left, result.rounding, result.nothing_due)

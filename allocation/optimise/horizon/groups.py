@@ -17,7 +17,7 @@ from allocation.optimise.horizon.problem import HorizonProblem
 from allocation.optimise.network import NONE, Bools, Floats, Ints, Network, Pool
 from allocation.quantities import MG_PER_G
 
-__all__ = ["Groups", "fences_in", "group_classes"]
+__all__ = ["Groups", "allowed_products", "fences_in", "group_classes"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +71,7 @@ def group_classes(horizon: HorizonProblem, net: Network, pool: Pool) -> Groups:
     """The groups of a pool."""
     cls, limits = pool.classes, horizon.limits
     panel, own = net.panel[cls], net.own[cls]
-    allowed = _allowed(net, cls)
+    allowed = allowed_products(net, cls)
     fences = fences_in(net, pool)
     splits = limits.switching[panel] & (own >= 0) & (net.choice[cls] >= 0) & (allowed.sum(axis=1) > 1)
     infusing = limits.infusing[panel]
@@ -121,7 +121,7 @@ def group_classes(horizon: HorizonProblem, net: Network, pool: Pool) -> Groups:
     )
 
 
-def _allowed(net: Network, cls: Ints) -> Bools:
+def allowed_products(net: Network, cls: Ints) -> Bools:
     """Products that each class may take, shape (classes, products)."""
     products = np.arange(net.stock_mg.shape[1])
     return np.array(

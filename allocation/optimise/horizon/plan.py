@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from allocation.optimise.horizon.problem import HorizonProblem
 from allocation.optimise.horizon.program import PoolWeeks, solve_pool
 from allocation.optimise.linear import OpenSession
 from allocation.optimise.network import Ints, Network, Pool, index_problem
+from allocation.optimise.plan import StageValue
 from allocation.quantities import MG_PER_G
 from allocation.rules import NATIONAL
 
@@ -61,6 +63,20 @@ class HorizonPlan:
     stages: pd.DataFrame
     limited: frozenset[str]
     programs: int
+
+    def objectives(self, stages: Sequence[str]) -> tuple[StageValue, ...]:
+        """What each stage came to over all weeks: what it lacks, its least share, and how long it waits."""
+        late = self.served["mg"] * (self.served["week"] - self.served["due_week"])
+        values = []
+        for number, name in enumerate(stages):
+            mine = self.stages[self.stages["stage"] == number]
+            unmet = float((mine["due_mg"] - mine["served_mg"]).sum())
+            least = float(mine["least_fill"].min()) if len(mine) else 1.0
+            waits = float(late[self.served["stage"] == number].sum())
+            values.append(StageValue(f"{name}: unmet in all weeks, g", round(unmet / MG_PER_G, 3)))
+            values.append(StageValue(f"{name}: least share served in all weeks", least))
+            values.append(StageValue(f"{name}: waiting, g x weeks", waits / MG_PER_G))
+        return tuple(values)
 
 
 def look_ahead(horizon: HorizonProblem, open_session: OpenSession) -> HorizonPlan:

@@ -6,7 +6,8 @@ together is at most what it holds, which is the balance of stock from week to we
 
 The stages of the tier go before the weeks: what the first stage is due in any week comes before what the second is due
 in the first. Within a stage the shares of what is due over all weeks are leximin. Then, stage by stage, the fewest
-gram-weeks of waiting; then the earliest expiry is used first. The reserve is held in every week after the first stage.
+gram-weeks of waiting; then what is due sooner is served, so that of equals nobody due now goes without for somebody due
+later; then the earliest expiry is used first. The reserve is held in every week after the first stage.
 
 Limits hold in each block of weeks (:mod:`allocation.optimise.horizon.limits`). What lies inside a fence is a batch of
 its own. Stock is brought in the week in which it is used. A place with a limit on deliveries is a spot of its own: what
@@ -292,7 +293,7 @@ class _Build:
             self._at_most(columns.tolist(), high, values)
 
     def objectives(self) -> list[Floats]:
-        """Costs for each aim after the stages: waiting, stage by stage, then late expiry, then a fixed tie-break."""
+        """Costs for each aim after the stages: waiting, stage by stage, late use, late expiry, a fixed tie-break."""
         size = len(self.program.high)
         aims = []
         stage = self.net.cell_stage[self.groups.cell[self.lines[:, 0]]] if len(self.lines) else self.lines[:, 0]
@@ -301,6 +302,10 @@ class _Build:
             cost = np.zeros(size)
             cost[self.serves] = np.where(stage == number, waits, 0.0)
             aims.append(cost)
+        if len(self.lines):
+            sooner = np.zeros(size)
+            sooner[self.serves] = self.lines[:, 2]
+            aims.append(sooner)
         last = np.zeros(size)
         last[self.uses] = [1.0 + key[2] for key in self.use_keys]
         last[self.brings] = [1.0 + key[2] for key in self.bring_keys]

@@ -81,7 +81,7 @@ def test_stock_is_not_kept_for_a_use_that_a_limit_forbids(small):
     there = stock(small, ("P2", "privigen_10", 2))
     _, plan, first = solved(small, people, there)
     assert served(plan, grade=4) == 20
-    assert first.waits.tolist() == [True]
+    assert first.kept_mg == 20_000
     for limits in (
         LimitSet(infusion=(Infusion(panel="P1", grams=0, **SAID),)),
         LimitSet(infusion=(Infusion(panel="P1", courses=0, **SAID),)),
@@ -121,7 +121,7 @@ def test_who_may_wait_waits_for_a_chair(small):
     _, plan, first = solved(small, people, there, limits)
     assert [served(plan, week=week) for week in range(4)] == [20, 20, 0, 0]
     assert sorted(first.waits.tolist()) == [False, True]
-    assert first.limited.all()
+    assert set(first.planned_week([20_000] * 2, (~first.waits).tolist()).values()) == {1}
 
 
 def test_the_tiers_share_is_of_what_falls_due_in_a_block(small):
