@@ -10,9 +10,10 @@ from collections import defaultdict
 
 import numpy as np
 
-from allocation.optimise.certificate import Certificate, check
+from allocation.optimise.certificate import Certificate, Check, check
 from allocation.optimise.horizon.plan import HorizonPlan
 from allocation.optimise.horizon.problem import HorizonProblem
+from allocation.optimise.horizon.verify_best import best_broken, expiry_broken
 from allocation.optimise.horizon.verify_limits import SPARE_MG, Batch, Weeks, limits_broken, order_broken
 from allocation.optimise.verify_rules import sums_of
 from allocation.quantities import MG_PER_G
@@ -54,9 +55,24 @@ def verify_horizon(horizon: HorizonProblem, plan: HorizonPlan) -> Certificate:
         ]
     told = check("horizon: the weeks told are those planned", _told_broken(weeks, plan), "stock, expiry and service")
     if all(item.ok for item in checks):
-        broken = order_broken(weeks, plan)
-        checks.append(check("horizon: earlier stages first, in all weeks", broken, "no single exchange serves more"))
+        checks += _best(weeks, plan)
     return Certificate((*checks, told))
+
+
+def _best(weeks: Weeks, plan: HorizonPlan) -> list[Check]:
+    """What no change could better; asked where the lines add up."""
+    found = best_broken(weeks, plan)
+    held = any(weeks.rules.reserve.values())
+    how = "no chain of changes" + (" that leaves limits and the reserve as they are" if weeks.limit or held else "")
+    stages = sorted({*order_broken(weeks, plan), *found["stages"]})
+    expiry = [*found["expiry"], *expiry_broken(weeks, plan)]
+    return [
+        check("horizon: earlier stages first, in all weeks", stages, f"no single exchange and {how} serves more"),
+        check("horizon: shares over all weeks are leximin", found["shares"], f"{how} raises a lower share"),
+        check("horizon: least waiting, stage by stage", found["waiting"], f"{how} saves any"),
+        check("horizon: of equals who is due sooner first", found["use"], f"{how} serves sooner"),
+        check("horizon: earliest expiry first", expiry, f"no single exchange and {how} uses what goes off sooner"),
+    ]
 
 
 def _reach_broken(weeks: Weeks, plan: HorizonPlan) -> list[str]:

@@ -14,7 +14,7 @@ from allocation.optimise.horizon.plan import HorizonPlan
 from allocation.optimise.horizon.problem import HorizonProblem
 from allocation.optimise.verify_rules import DemandClass, Rules
 
-__all__ = ["Batch", "Weeks", "limits_broken", "order_broken"]
+__all__ = ["SPARE_MG", "Batch", "Key", "Weeks", "limits_broken", "order_broken"]
 
 SPARE_MG = 1000
 """Grams of a week's lines are rounded down one by one; less than this is nobody's."""
@@ -118,21 +118,26 @@ class Weeks:
             found["switch", panel, block] = 1
         return {key: each for key, each in found.items() if key in self.limit}
 
+    def stock(self) -> list[tuple[Batch, int]]:
+        """Each batch and its milligrams."""
+        names = ["location", "product", "from_week", "until_week", "fence", "mg"]
+        return [(Batch(*line[:5]), line[5]) for line in self.horizon.stock[names].itertuples(index=False, name=None)]
+
+    @staticmethod
+    def uses(plan: HorizonPlan) -> list[tuple[Batch, int, int, int]]:
+        """Batch, week, group and milligrams of each line."""
+        names = ["location", "product", "from_week", "until_week", "fence", "week", "group", "mg"]
+        return [(Batch(*line[:5]), *line[5:]) for line in plan.uses[names].itertuples(index=False, name=None)]
+
     def may_have(self, group: _Group, batch: Batch) -> bool:
         """Whether a group may be given a batch in any week at all."""
         fits = batch.product in group.allowed and self.rules.in_reach(batch.location, group.panel)
         return fits and (batch.fence < 0 or batch.fence in group.inside)
 
 
-def _uses(plan: HorizonPlan) -> list[tuple[Batch, int, int, int]]:
-    """Batch, week, group and milligrams of each line."""
-    names = ["location", "product", "from_week", "until_week", "fence", "week", "group", "mg"]
-    return [(Batch(*line[:5]), *line[5:]) for line in plan.uses[names].itertuples(index=False, name=None)]
-
-
 def _spent(weeks: Weeks, plan: HorizonPlan) -> dict[Key, float]:
     spent: dict[Key, float] = defaultdict(float)
-    for batch, week, group, mg in _uses(plan):
+    for batch, week, group, mg in weeks.uses(plan):
         for key, each in weeks.touches(weeks.groups[group], batch.product, batch.location, week).items():
             spent[key] += each * mg
     return spent
@@ -161,11 +166,11 @@ class _Line:
 def order_broken(weeks: Weeks, plan: HorizonPlan) -> list[str]:
     """Stages that lack what lies unused, or what a later stage has, in a week in which they could have it."""
     left: dict[Batch, int] = defaultdict(int)
-    for line in _stock(weeks.horizon):
-        left[Batch(*line[:5])] += line[5]
+    for batch, mg in weeks.stock():
+        left[batch] += mg
     lines: dict[str, set[_Line]] = defaultdict(set)
     slack = dict(weeks.limit)
-    for batch, week, group, mg in _uses(plan):
+    for batch, week, group, mg in weeks.uses(plan):
         about = weeks.groups[group]
         uses = weeks.touches(about, batch.product, batch.location, week)
         left[batch] -= mg
@@ -185,12 +190,6 @@ def order_broken(weeks: Weeks, plan: HorizonPlan) -> list[str]:
         if mg - served[group, due_week] > SPARE_MG and search.more_for(about, due_week):
             broken.add(f"{weeks.rules.tier.stage[about.stage].name} in {about.pool}")
     return sorted(broken)
-
-
-def _stock(horizon: HorizonProblem) -> list[tuple[str, str, int, int, int, int]]:
-    names = ["location", "product", "from_week", "until_week", "fence", "mg"]
-    lines: list[tuple[str, str, int, int, int, int]] = list(horizon.stock[names].itertuples(index=False, name=None))
-    return lines
 
 
 class _Search:

@@ -19,6 +19,7 @@ from allocation.optimise.horizon import (
     verify_first,
     verify_horizon,
 )
+from allocation.optimise.horizon.verify_limits import Weeks, order_broken
 from allocation.optimise.patients import serve_patients
 from allocation.optimise.problem import build_problem
 from allocation.optimise.program import open_session, solve
@@ -274,3 +275,57 @@ def test_a_lower_grade_served_first_is_caught(small):
     assert broken(problem, wrong) == {"earlier stages first, in all weeks", "the weeks told are those planned"}
     idle = replace(plan, served=plan.served.iloc[:0], uses=plan.uses.iloc[:0])
     assert broken(problem, idle) == {"earlier stages first, in all weeks", "the weeks told are those planned"}
+
+
+def moved(plan, mg, *, to, source):
+    """The plan with milligrams of one group's lines given to another's."""
+    uses, told = plan.uses.copy(), plan.served.copy()
+    for frame in (uses, told):
+        frame.loc[frame["group"] == source, "mg"] -= mg
+        frame.loc[frame["group"] == to, "mg"] += mg
+    return replace(plan, uses=uses, served=told)
+
+
+def test_uneven_shares_are_caught(small):
+    people = demand(small, {"due_g": 60, "grade": 3}, {"due_g": 60, "grade": 3, "panel": "P2"})
+    problem, plan, _ = solved(small, people, stock(small, ("P1", "privigen_10", 10, 6, None, None)))
+    one, other = plan.groups["group"].tolist()
+    caught = broken(problem, moved(plan, 20_000, to=one, source=other))
+    assert "shares over all weeks are leximin" in caught
+    assert "earlier stages first, in all weeks" not in caught
+
+
+def test_a_stage_short_for_want_of_two_exchanges_is_caught(small):
+    people = demand(small, {"due_g": 20, "grade": 4}, {"due_g": 20, "grade": 4}).assign(locked=[True, False])
+    there = stock(small, ("P1", "privigen_10", 10, 2, None, None), ("P1", "octagam_10", 10, 2, None, None))
+    problem, plan, _ = solved(small, people, there)
+    assert served(plan) == 40
+    # Who may have either product takes the one that the other needs, and that of theirs lies idle.
+    free = plan.uses.loc[plan.uses["product"] == "octagam_10", "group"].iloc[0]
+    wrong = replace(
+        plan,
+        uses=plan.uses[plan.uses["product"] == "privigen_10"].assign(group=free),
+        served=plan.served[plan.served["group"] == free],
+    )
+    assert order_broken(Weeks(problem, wrong), wrong) == []
+    assert "earlier stages first, in all weeks" in broken(problem, wrong)
+
+
+def test_waiting_for_nothing_late_use_and_late_expiry_are_caught(small):
+    there = stock(small, ("P1", "privigen_10", 10, 2, None, None))
+    problem, plan, _ = solved(small, demand(small, {"due_g": 20, "grade": 3}), there)
+    wrong = replace(plan, uses=plan.uses.assign(week=1), served=plan.served.assign(week=1))
+    assert "least waiting, stage by stage" in broken(problem, wrong)
+
+    people = demand(small, {"due_g": 20, "grade": 2}, {"due_g": 20, "grade": 2, "week": 2})
+    problem, plan, _ = solved(small, people, there)
+    wrong = replace(plan, uses=plan.uses.assign(week=2), served=plan.served.assign(week=2, due_week=2))
+    caught = broken(problem, wrong)
+    assert "of equals who is due sooner first" in caught
+    assert "least waiting, stage by stage" not in caught
+
+    two = stock(small, ("P1", "privigen_10", 10, 2, 1, None), ("P1", "privigen_10", 10, 2, None, None))
+    for tier in (2, 3):
+        problem, plan, _ = solved(small, demand(small, {"due_g": 20, "grade": 2}), two, tier=tier)
+        wrong = replace(plan, uses=plan.uses.assign(until_week=3))
+        assert "earliest expiry first" in broken(problem, wrong)
