@@ -106,8 +106,9 @@ def sentences(facts: AllocationFacts) -> tuple[str, ...]:
     said = allocation_sentences(facts.grades, facts.everybody, lowest_panel=facts.lowest_panel)
     ahead = facts.run.result.get("horizon")
     # Folders of an older release do not say which deliveries were counted.
-    told = isinstance(ahead, Mapping) and "deliveries_counted_g" in ahead
-    return (*said, ahead_sentence(ahead)) if told else said
+    if not isinstance(ahead, Mapping) or "deliveries_counted_g" not in ahead:
+        return said
+    return (*said, ahead_sentence(ahead))
 
 
 def head_facts(facts: AllocationFacts) -> tuple[tuple[str, str], ...]:

@@ -23,7 +23,7 @@ import numpy as np
 
 from allocation.optimise.horizon.plan import HorizonPlan
 from allocation.optimise.horizon.verify_limits import Batch, Key, Weeks
-from allocation.optimise.residual import Bools, ResidualBuilder
+from allocation.optimise.residual import Bools, Residual, ResidualBuilder
 
 __all__ = ["best_broken", "expiry_broken"]
 
@@ -100,6 +100,7 @@ class _Flows:
         for (group, _, _), mg in self.served.items():
             self.cell_mg[self.cell[group]] += mg
         self.tolerance = len(self.uses) + len(self.served) + _SPARE_MG
+        self._takers: dict[tuple[Batch, Touch, int], list[int]] = {}
         self._touched: dict[tuple[int, str, str, int], Touch] = {}
 
     def _kind(self, batch: Batch) -> Batch:
@@ -138,23 +139,39 @@ class _Flows:
 
     def costly(self) -> str:
         """The first aim of which less would do, the cells' grams kept; blank where there is none."""
-        none: Callable[[Batch], int] = lambda _: 0  # noqa: E731
-        stages = sorted({about.stage for about in self.groups.values()})
-        open_arcs: Bools | None = None
-        for aim, line_cost, batch_cost in (
-            *(("waiting", self._waiting(stage), none) for stage in stages),
-            ("use", lambda _group, _due, week: week, none),
-            ("expiry", lambda *_: 0, lambda batch: batch.until_week),
-        ):
-            residual = self._graph(line_cost, batch_cost).residual(self.tolerance)
-            every = np.ones(len(residual.cost), dtype=np.bool_) if open_arcs is None else open_arcs
-            open_arcs = residual.free_arcs(every)
-            if open_arcs is None:
+        lines = sorted({self._line(*key) for key in self._keys()})
+        # One graph for all aims: an arc's cost is a number of what it stands for, and each aim says what that costs.
+        code: dict[tuple[int, ...], int] = {name: n for n, name in enumerate(lines, start=1)}
+        weeks = range(self.weeks.horizon.weeks)
+        code |= {(week,): n for n, week in enumerate(weeks, start=len(code) + 1)}
+        graph = self._graph(lambda *key: code[self._line(*key)], lambda batch: code[(batch.until_week,)])
+        residual = graph.residual(self.tolerance)
+        names = [(), *code]
+        aims: list[tuple[str, list[int]]] = [
+            ("waiting", [name[1] if len(name) == 3 and name[0] == stage else 0 for name in names])
+            for stage in sorted({about.stage for about in self.groups.values()})
+        ]
+        aims.append(("use", [name[2] if len(name) == 3 else 0 for name in names]))
+        aims.append(("expiry", [name[0] if len(name) == 1 else 0 for name in names]))
+        open_arcs: Bools = np.ones(len(residual.cost), dtype=np.bool_)
+        for aim, costs in aims:
+            cost = np.sign(residual.cost) * np.array(costs, dtype=np.int64)[np.abs(residual.cost)]
+            arcs = Residual(residual.tail, residual.head, cost, nodes=residual.nodes)
+            free = arcs.free_arcs(open_arcs)
+            if free is None:
                 return aim
+            open_arcs = free
         return ""
 
-    def _waiting(self, stage: int) -> Callable[[int, int, int], int]:
-        return lambda group, due, week: (week - due) if self.groups[group].stage == stage else 0
+    def _keys(self) -> Iterator[tuple[int, int, int]]:
+        """Group, due week and week of all that may be served."""
+        for group, due in self.due:
+            for week in range(due, min(due + self.groups[group].wait_weeks, self.weeks.horizon.weeks - 1) + 1):
+                yield group, due, week
+
+    def _line(self, group: int, due: int, week: int) -> tuple[int, int, int]:
+        """Stage, weeks of waiting, and week."""
+        return self.groups[group].stage, week - due, week
 
     def _graph(
         self,
@@ -167,16 +184,16 @@ class _Flows:
         groups = [g for g, about in self.groups.items() if last_stage is None or about.stage <= last_stage]
         mine = set(groups)
         self._stock_arcs(graph, mine, batch_cost, keep_reserve=self.reserve and last_stage != 0)
-        for (group, due), due_mg in self.due.items():
-            if group not in mine:
-                continue
-            line, total = graph.node("line", group, due), 0
-            for week in range(due, min(due + self.groups[group].wait_weeks, self.weeks.horizon.weeks - 1) + 1):
+        total: dict[tuple[int, int], int] = defaultdict(int)
+        for group, due, week in self._keys():
+            if group in mine:
                 flow = self.served.get((group, due, week), 0)
-                total += flow
-                cost = line_cost(group, due, week)
-                graph.arc(graph.node("take", group, week), line, flow=flow, capacity=None, cost=cost)
-            graph.arc(line, graph.node("cell", *self.cell[group]), flow=total, capacity=due_mg)
+                total[group, due] += flow
+                take, line = graph.node("take", group, week), graph.node("line", group, due)
+                graph.arc(take, line, flow=flow, capacity=None, cost=line_cost(group, due, week))
+        for (group, due), mg in total.items():
+            cell = graph.node("cell", *self.cell[group])
+            graph.arc(graph.node("line", group, due), cell, flow=mg, capacity=self.due[group, due])
         return graph
 
     def _stock_arcs(
@@ -243,8 +260,11 @@ class _Flows:
         if not self.limited:
             sets = dict.fromkeys(self.groups[group].allowed for group in sorted(mine))
             return [allowed for allowed in sets if kind.product in allowed]
-        return [
-            group
-            for group in sorted(mine)
-            if self.weeks.may_have(self.groups[group], kind) and self._touch(group, kind, week) == touch
-        ]
+        key = (kind, touch, week // self.weeks.horizon.first)
+        if key not in self._takers:
+            self._takers[key] = [
+                group
+                for group, about in sorted(self.groups.items())
+                if self._touch(group, kind, week) == touch and self.weeks.may_have(about, kind)
+            ]
+        return [group for group in self._takers[key] if group in mine]
