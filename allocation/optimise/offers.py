@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from allocation.optimise.network import NONE, Ints, Network, Pool
+from allocation.optimise.network import NONE, UNLIMITED, Ints, Network, Pool
 from allocation.optimise.shelf import Drawn, Shelf, drawn_mg
+from allocation.optimise.side_limits import SideLimits
 from allocation.rules import NATIONAL
 
 __all__ = ["Offers"]
@@ -103,6 +104,17 @@ class Offers:
         if c not in self._left:
             self._left[c] = int(self.shelf.mg[self.places(c)][:, self.products(c)].sum())
         return self._left[c]
+
+    def limits_left(self) -> SideLimits | None:
+        """What is left of every limit, for an allocation that goes on from here; None where there is none."""
+        quota = self._switch_left()
+        return SideLimits(switch_mg=quota) if quota else None
+
+    def _switch_left(self) -> dict[str, int]:
+        limit = self.net.switch_limit_mg
+        limits = () if limit is None else limit.tolist()
+        panels = zip(self.net.problem.panels, limits, self.switch_left_mg, strict=False)
+        return {panel: left for panel, most, left in panels if most < UNLIMITED}
 
     def meet(self, course_mg: int) -> None:
         """Say how large one course is of the patient who is offered something next."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from allocation.dosing.vials import in_grams
-from allocation.optimise.network import NONE, UNLIMITED, Network, SideRows
+from allocation.optimise.network import NONE, UNLIMITED, Ints, Network, SideRows
 from allocation.optimise.offers import Offers
 from allocation.optimise.shelf import Drawn, Shelf
+from allocation.optimise.side_limits import SideLimits
 from allocation.rules import NATIONAL
 
 __all__ = ["LimitedOffers", "make_offers"]
@@ -54,6 +55,29 @@ class LimitedOffers(Offers):
     def meet(self, course_mg: int) -> None:
         """Say how large one course is of the patient who is offered something next."""
         self._course_mg = max(course_mg, 1)
+
+    def limits_left(self) -> SideLimits | None:
+        """What is left of every limit, fences among them."""
+        problem = self.net.problem
+        panels, places = problem.panels, (*problem.panels, NATIONAL)
+        fences = () if problem.limits is None else problem.limits.fences
+
+        def told(names: Sequence[str], limit: Ints, left: Sequence[int]) -> dict[str, int]:
+            told = zip(names, limit.tolist(), left, strict=True)
+            return {name: amount for name, most, amount in told if most < UNLIMITED}
+
+        rows = self.rows
+        return SideLimits(
+            into_mg=told(panels, rows.into_mg, self.into_left_mg),
+            out_of_mg=told(places, rows.out_of_mg, self.out_left_mg),
+            switch_mg=self._switch_left(),
+            infused_mg=told(panels, rows.infused_mg, self.infused_left_mg),
+            infused_courses=told(panels, rows.infused_courses, self.courses_left),
+            fences=tuple(
+                replace(fence, mg={place: mg for place, mg in zip(places, left, strict=True) if mg})
+                for fence, left in zip(fences, self.fence_left_mg, strict=True)
+            ),
+        )
 
     def _limited(self, c: int) -> bool:
         return self.net.limited_by_rows(self.pool_of(c))

@@ -36,6 +36,7 @@ from allocation.optimise.reasons import drawn_text, lever_words, unfunded_reason
 from allocation.optimise.rounding import StageRounding, loss_bound_mg
 from allocation.optimise.service import Service
 from allocation.optimise.shelf import Drawn, Shelf
+from allocation.optimise.side_limits import SideLimits
 from allocation.quantities import MG_PER_G
 from allocation.rules import NATIONAL
 from allocation.seeds import stream
@@ -85,6 +86,8 @@ class PatientResult:
         One element a stage: what whole vials cost against the plan, and its bound.
     nothing_due
         Patients who are due nothing in the window; they are not listed.
+    limits_left
+        What is left of the limits on switching and of the side limits; None where there are none.
     """
 
     patients: pd.DataFrame
@@ -93,6 +96,7 @@ class PatientResult:
     left: pd.DataFrame
     rounding: tuple[StageRounding, ...]
     nothing_due: int
+    limits_left: SideLimits | None = None
 
 
 def serve_patients(
@@ -144,6 +148,7 @@ def serve_patients(
         left=left,
         rounding=tuple(rounding),
         nothing_due=int((~due).sum()),
+        limits_left=service.offers.limits_left(),
     )
 
 

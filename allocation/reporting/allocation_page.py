@@ -20,7 +20,7 @@ from allocation.reporting.allocation_proof import (
 from allocation.reporting.blocks import Chart, Column, Page, Section, chart, table
 from allocation.reporting.disclosure import HIDDEN, is_hidden, shown
 from allocation.reporting.frames import lowest, records
-from allocation.reporting.headlines import allocation_sentences
+from allocation.reporting.headlines import ahead_sentence, allocation_sentences
 from allocation.reporting.load import AllocationRun
 from allocation.reporting.savings_section import savings_section
 from allocation.reporting.shared_parts import assumptions_section, manifest_section
@@ -103,7 +103,12 @@ def allocation_title(run: AllocationRun) -> str:
 
 def sentences(facts: AllocationFacts) -> tuple[str, ...]:
     """The answer, from measures already worked out."""
-    return allocation_sentences(facts.grades, facts.everybody, lowest_panel=facts.lowest_panel)
+    said = allocation_sentences(facts.grades, facts.everybody, lowest_panel=facts.lowest_panel)
+    ahead = facts.run.result.get("horizon")
+    # Folders of an older release do not say which deliveries were counted.
+    if not isinstance(ahead, Mapping) or "deliveries_counted_g" not in ahead:
+        return said
+    return (*said, ahead_sentence(ahead))
 
 
 def head_facts(facts: AllocationFacts) -> tuple[tuple[str, str], ...]:

@@ -24,6 +24,7 @@ from allocation.reporting.words import (
 )
 
 __all__ = [
+    "ahead_sentence",
     "allocation_sentences",
     "cover_finding",
     "cover_sentence",
@@ -238,6 +239,23 @@ def allocation_sentences(
         name, share = lowest_panel
         sentences.append(f"Grade 4 fares worst in {name}, where {percent(share)} of the grams due are given.")
     return tuple(sentences)
+
+
+def ahead_sentence(ahead: Mapping[str, Any]) -> str:
+    """What a look-ahead keeps back, and what it knows to come.
+
+    Parameters
+    ----------
+    ahead
+        ``horizon`` of the record of an allocation.
+    """
+    weeks = plural(int(ahead["weeks"]), "week")
+    coming = float(ahead["deliveries_counted_g"])
+    known = f"deliveries known: {grams(coming)}" if coming else "no delivery known"
+    kept = float(ahead["kept_for_later_g"])
+    if not kept:
+        return f"Looking {weeks} ahead, nothing is kept for later ({known})."
+    return f"Looking {weeks} ahead, {grams(kept)} are kept for later weeks ({known})."
 
 
 def _total(frame: pd.DataFrame, column: str) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from math import ceil
@@ -139,24 +140,23 @@ def allocate(
         reserve = emergency_reserve(demand, regime, rules.panels, weeks=weeks)
         usable = shelf.good
         demand = mark_stretch(demand, regime, weeks=weeks)
+        beside = put_beside(side, limits, demand=demand, stock_mg=_grams(usable), rules=rules)
+        demand, within = beside.demand, beside.limits
         ahead = None
         if horizon_weeks is not None:
             ahead = look(
                 found, demand, shelf, tier=regime, as_of=as_of, weeks=weeks, horizon=horizon_weeks, seed=seed,
-                reserve=reserve, solver=solver, rules=rules,
+                reserve=reserve, solver=solver, rules=rules, side=side, limits=within,
             )  # fmt: skip
-            demand, usable = ahead.demand, ahead.first.stock
-        stock_mg = _grams(usable)
-        beside = put_beside(side, limits, demand=demand, stock_mg=stock_mg, rules=rules)
-        demand = beside.demand
+            demand, usable, within = ahead.demand, ahead.first.stock, ahead.first.limits
         problem = build_problem(
             demand,
-            stock_mg,
+            _grams(usable),
             tier=regime,
             panels=rules.panels,
             products=rules.products,
             reserve=reserve,
-            limits=beside.limits,
+            limits=within,
         )
         asked, asked_demand = problem, demand
         settled = settle_demand(chosen, problem, demand, solver="cbc" if solver == "cbc" else "highs")
@@ -166,20 +166,21 @@ def allocate(
         certificate = verify_settled(settled, demand=demand, stock=usable, result=people)
         certificate.raise_if_failed()
         people = told(settled, people)
-        over = asked
-        if horizon_weeks is not None:
-            over = over_weeks(asked, found, shelf, as_of=as_of, weeks=horizon_weeks, rules=rules)
-        noticed = notice(
-            asked, people, over=over, demand=asked_demand, shelf=shelf, side=side, source=str(limits)
-        )  # fmt: skip
+        parts: tuple[tuple[Problem, Plan], ...] = ((problem, plan),)
+        over, everybody = asked, asked_demand
         if ahead is not None:
-            people = ahead.joined(people, tier=tier, weeks=weeks, rules=rules)
+            offered = ahead.offered(people, certificate, stock=shelf.good, seed=seed, solver=solver, rules=rules)
+            people, certificate, demand = offered.people, offered.certificate, ahead.everybody
+            parts += offered.parts
+            everybody = demand
+            over = over_weeks(asked, found, shelf, as_of=as_of, weeks=ahead.horizon.weeks, rules=rules)
             write_table(ahead.plan.weeks, folder / "horizon.csv")
+        noticed = notice(asked, people, over=over, demand=everybody, shelf=shelf, side=side, source=str(limits))
         write_table(_with_blank_grade(_due_again(people.patients, as_of, weeks)), folder / "patients.csv")
-        write_table(_panels(problem, plan, people), folder / "panels.csv")
-        write_table(_flows(plan.flows), folder / "flows.csv")
+        write_table(_panels(parts, people), folder / "panels.csv")
+        write_table(_flows(parts), folder / "flows.csv")
         write_table(_with_blank_grade(panel_cohort(demand, people.patients)), folder / "panel_cohort.csv")
-        write_table(panel_stock(demand, usable, weeks=weeks), folder / "panel_stock.csv")
+        write_table(panel_stock(demand, shelf.good, weeks=weeks), folder / "panel_stock.csv")
         prices = settled_prices(settled)
         write_table(prices.lines, folder / "shadow_prices.csv")
         if len(found.rejects):
@@ -192,12 +193,12 @@ def allocate(
         if horizon_weeks is not None:
             settings["horizon_weeks"] = horizon_weeks
         under = "" if settled.by_tier else f" Policy {chosen.name}: {chosen.policy.rule}."
-        record = _result(plan, people, certificate, settings=settings, tier_name=f"{regime.name}.{under}")
+        record = _result(parts, people, certificate, settings=settings, tier_name=f"{regime.name}.{under}")
         record["policy_used"] = {**chosen.record(), "rounds": [asdict(one) for one in settled.rounds]}
         record["deliveries_g"] = to_g(int((shelf.deliveries["vial_mg"] * shelf.deliveries["vials"]).sum()))
         record["assumptions"] = assumptions_used(rules.rulebook, _entries_used(demand, as_of=as_of, rules=rules))
         if ahead is not None:
-            record["horizon"] = ahead.record()
+            record["horizon"] = ahead.record(offered)
         record |= noticed.record
         if side is not None:
             record["side_limits"] = told_of(side.limits)
@@ -287,21 +288,29 @@ def _blank_for_none(grade: pd.Series[int]) -> pd.Series[str]:
     return grade.astype(str).mask(grade == 0, "")
 
 
-def _panels(problem: Problem, plan: Plan, people: PatientResult) -> pd.DataFrame:
+def _panels(parts: Sequence[tuple[Problem, Plan]], people: PatientResult) -> pd.DataFrame:
     """Grams due, planned and given by panel and grade, of patients who are funded."""
+    import pandas as pd
+
     keys = ["panel", "grade"]
     funded = people.patients[people.patients["status"] != "not_funded"]
     table = funded.groupby(keys).agg(
         patients=("patient_id", "size"), due_g=("due_g", "sum"), given_g=("given_g", "sum")
     )
-    planned = plan.given.merge(problem.classes[["class_id", *keys]], on="class_id").groupby(keys)["mg"].sum()
+    of_parts = [plan.given.merge(problem.classes[["class_id", *keys]], on="class_id") for problem, plan in parts]
+    planned = pd.concat(of_parts).groupby(keys)["mg"].sum()
     table["planned_g"] = (planned / MG_PER_G).reindex(table.index).fillna(0.0)
     table["unmet_g"] = (table["due_g"] - table["given_g"]).round(3)
     table["fill_rate"] = (table["given_g"] / table["due_g"]).round(6)
     table = table.reset_index().sort_values(keys, ascending=[True, False], ignore_index=True)
     columns = [*keys, "patients", "due_g", "planned_g", "given_g", "unmet_g", "fill_rate"]
-    if plan.levers is not None:
-        mix = plan.levers.merge(problem.classes[["class_id", "grade"]], on="class_id")
+    mixes = [
+        plan.levers.merge(problem.classes[["class_id", "grade"]], on="class_id")
+        for problem, plan in parts
+        if plan.levers is not None
+    ]
+    if mixes:
+        mix = pd.concat(mixes)
         named = {f"{name}_mg": f"planned_{name}_g" for name in _LEVERS}
         grams = (mix.groupby(keys)[list(named)].sum() / MG_PER_G).rename(columns=named).reset_index()
         table = table.merge(grams, on=keys, how="left").fillna(dict.fromkeys(named.values(), 0.0))
@@ -309,21 +318,35 @@ def _panels(problem: Problem, plan: Plan, people: PatientResult) -> pd.DataFrame
     return table.assign(grade=_blank_for_none(table["grade"]))[columns]
 
 
-def _flows(flows: pd.DataFrame) -> pd.DataFrame:
+def _flows(parts: Sequence[tuple[Problem, Plan]]) -> pd.DataFrame:
+    import pandas as pd
+
+    (_, plan), *more = parts
+    flows = plan.flows
+    if more:
+        keys = ["panel", "product", "from_location"]
+        flows = pd.concat([one.flows for _, one in parts]).groupby(keys, sort=False)["mg"].sum().reset_index()
     return flows.assign(grams=flows["mg"] / MG_PER_G)[["from_location", "panel", "product", "grams"]]
 
 
 def _result(
-    plan: Plan, people: PatientResult, certificate: Certificate, *, settings: dict[str, object], tier_name: str
+    parts: Sequence[tuple[Problem, Plan]],
+    people: PatientResult,
+    certificate: Certificate,
+    *,
+    settings: dict[str, object],
+    tier_name: str,
 ) -> dict[str, object]:
     """What the contract asks of ``result.json``; grams unless a name says otherwise."""
-    patients = people.patients
+    from allocation.optimise.horizon import joined_objectives
+
+    patients, plans = people.patients, [plan for _, plan in parts]
     return {
         "kind": "allocation",
         "status": "optimal",
         "description": f"Tier {settings['tier']}: {tier_name}",
         **settings,
-        "objectives": [asdict(stage) for stage in plan.objectives],
+        "objectives": [asdict(stage) for stage in joined_objectives(parts)],
         "certificate": certificate.as_dict(),
         "rounding": {
             "lost_g": to_g(people.rounding[-1].lost_mg),
@@ -339,15 +362,15 @@ def _result(
                 for stage in people.rounding
             ],
         },
-        "switched_g": to_g(plan.switched_mg),
-        "moved_g": to_g(plan.moved_mg),
+        "switched_g": to_g(sum(plan.switched_mg for plan in plans)),
+        "moved_g": to_g(sum(plan.moved_mg for plan in plans)),
         "reserve_held_g": to_g(int((people.held["vial_mg"] * people.held["vials"]).sum())),
         "left_g": to_g(int((people.left["vial_mg"] * people.left["vials"]).sum())),
         "patients": {status: int(count) for status, count in patients["status"].value_counts().sort_index().items()},
         "nothing_due": people.nothing_due,
-        "solver": plan.solver,
-        "programs_solved": plan.programs,
-        "pools_proven_without_solver": plan.parts[0],
-        "pools_solved": plan.parts[1],
-        "seconds": round(plan.seconds, 3),
+        "solver": plans[0].solver,
+        "programs_solved": sum(plan.programs for plan in plans),
+        "pools_proven_without_solver": plans[0].parts[0],
+        "pools_solved": plans[0].parts[1],
+        "seconds": round(sum(plan.seconds for plan in plans), 3),
     }

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from allocation.optimise.horizon import build_horizon, first_weeks, look_ahead, verify_horizon
+from allocation.optimise.horizon import (
+    build_horizon,
+    first_weeks,
+    look_ahead,
+    offer_rest,
+    verify_first,
+    verify_horizon,
+)
 from allocation.optimise.levers import mark_stretch
 from allocation.optimise.patients import serve_patients
 from allocation.optimise.problem import build_problem
@@ -180,3 +187,10 @@ def test_looking_ahead(people, rows, tier, reserve_g, first):
     problem = build_problem(served, chosen.stock, tier=tier, panels=PANELS, products=PRODUCTS, reserve=held)
     result = serve_patients(served, problem, solve(problem), chosen.stock, seed=1)
     verify(problem, solve(problem), demand=served, stock=chosen.stock, result=result).raise_if_failed()
+    rest = offer_rest(chosen, now, result, tier=tier, panels=PANELS, products=PRODUCTS, seed=1)
+    assert (rest is not None) == chosen.waits.any()
+    if rest is not None:
+        rest.certificate.raise_if_failed()
+        result = rest.people
+    checks = verify_first(chosen, now, there, result)
+    assert all(item.ok for item in checks), checks

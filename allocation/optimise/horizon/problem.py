@@ -11,14 +11,17 @@ import pandas as pd
 
 from allocation.cohort.weekly import weekly_by_patient
 from allocation.errors import Fault, InputError
+from allocation.optimise.horizon.limits import BATCH_COLUMNS, BlockLimits, fence_batches, limits_by_block
+from allocation.optimise.network import NONE
 from allocation.optimise.problem import CLASS_KEYS, Problem, build_problem, class_keys, is_funded
 from allocation.quantities import DAYS_PER_WEEK
 from allocation.rules import PanelSet, ProductSet
+from allocation.rules.limits import LimitSet
 from allocation.rules.supply import Tier
 
 __all__ = ["HorizonProblem", "build_horizon", "last_weeks", "weeks_of_stock"]
 
-BATCH_COLUMNS = ("location", "product", "from_week", "until_week", "mg")
+_WEEK_COLUMNS = tuple(name for name in BATCH_COLUMNS if name not in ("fence", "mg"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,10 +37,12 @@ class HorizonProblem:
     due_mg
         Milligrams due, shape (classes of ``total`` in their order, weeks).
     stock
-        ``location``, ``product``, ``from_week`` and ``until_week`` (first and last week of use), ``mg``; what cannot be
-        used within the weeks is left out.
+        ``location``, ``product``, ``from_week`` and ``until_week`` (first and last week of use), ``fence`` (number of
+        the fence around it, -1 for open stock), ``mg``; what cannot be used within the weeks is left out.
     wait_weeks
         How long each grade may wait, by grade from 0 to 4.
+    limits
+        What each block of weeks may bring, switch and infuse.
     """
 
     total: Problem
@@ -46,6 +51,7 @@ class HorizonProblem:
     due_mg: npt.NDArray[np.int64]
     stock: pd.DataFrame
     wait_weeks: tuple[int, ...]
+    limits: BlockLimits
 
 
 def build_horizon(
@@ -59,15 +65,19 @@ def build_horizon(
     weeks: int,
     first: int,
     reserve: pd.DataFrame | None = None,
+    limits: LimitSet | None = None,
 ) -> HorizonProblem:
     """Aggregate a demand table of ``weeks`` weeks, and stock with its deliveries.
 
     Parameters
     ----------
     demand
-        Of :func:`allocation.cohort.demand.demand_table` for the same day and ``weeks``.
+        Of :func:`allocation.cohort.demand.demand_table` for the same day and ``weeks``; where there are limits, marked
+        by :func:`allocation.optimise.side_limits.mark_patients`.
     stock
         ``location``, ``product``, ``vial_mg``, ``vials``, ``expiry_date`` and ``available_from`` (NaT where there now).
+    limits
+        Side limits of an allocation of ``first`` weeks.
 
     Raises
     ------
@@ -79,7 +89,12 @@ def build_horizon(
     keep = is_funded(demand) & (demand["due_mg"] > 0).to_numpy()
     funded = demand.loc[keep].reset_index(drop=True)
     batches = weeks_of_stock(stock, as_of=as_of, weeks=weeks)
-    total = build_problem(funded, batches, tier=tier, panels=panels, products=products, reserve=reserve)
+    side = None
+    if limits is None:
+        batches.insert(len(_WEEK_COLUMNS), "fence", np.int64(NONE))
+    else:
+        batches, side = fence_batches(batches, limits, panels=tuple(panels.by_code))
+    total = build_problem(funded, batches, tier=tier, panels=panels, products=products, reserve=reserve, limits=side)
     long = weekly_by_patient(funded, as_of=as_of, weeks=weeks)
     names = list(CLASS_KEYS)
     keyed = class_keys(funded).merge(total.classes[[*names, "class_id"]], on=names, how="left")
@@ -89,7 +104,7 @@ def build_horizon(
         due_mg, (class_of[long["patient"].to_numpy()], long["week"].to_numpy()), long["mg"].to_numpy(dtype=np.int64)
     )
     wait = tuple(_wait(tier, grade, weeks) for grade in range(5))
-    return HorizonProblem(total, weeks, first, due_mg, batches, wait)
+    return HorizonProblem(total, weeks, first, due_mg, batches, wait, limits_by_block(total, due_mg, first=first))
 
 
 def _wait(tier: Tier, grade: int, weeks: int) -> int:
@@ -121,7 +136,7 @@ def weeks_of_stock(stock: pd.DataFrame, *, as_of: date, weeks: int) -> pd.DataFr
         }
     )
     usable = table[(table["from_week"] <= table["until_week"]) & (table["mg"] > 0)]
-    grouped = usable.groupby(list(BATCH_COLUMNS[:-1]), sort=True)["mg"].sum().reset_index()
+    grouped = usable.groupby(list(_WEEK_COLUMNS), sort=True)["mg"].sum().reset_index()
     return grouped.astype({"mg": np.int64})
 
 

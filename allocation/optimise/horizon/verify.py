@@ -1,163 +1,167 @@
 """Checking a look-ahead from first principles: stock from week to week, nobody too early or too late, stages in order.
 
-What is best is asked of single exchanges: stock that lies unused in a week, or that a later stage has in it, is held
-against what an earlier stage still lacks and could have had in that week.
+Limits, and whether a single exchange would serve more, are looked at in
+:mod:`allocation.optimise.horizon.verify_limits`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
 
-import pandas as pd
+import numpy as np
 
-from allocation.optimise.certificate import Certificate, check
+from allocation.optimise.certificate import Certificate, Check, check
 from allocation.optimise.horizon.plan import HorizonPlan
 from allocation.optimise.horizon.problem import HorizonProblem
+from allocation.optimise.horizon.verify_best import best_broken, expiry_broken
+from allocation.optimise.horizon.verify_limits import SPARE_MG, Batch, Weeks, limits_broken, order_broken
+from allocation.optimise.verify_rules import sums_of
+from allocation.quantities import MG_PER_G
 
 __all__ = ["verify_horizon"]
 
-# Grams of a week's lines are rounded down one by one; less than this is nobody's.
-_SPARE_MG = 1000
-Sums = dict[tuple[Any, ...], int]
-
-
-def _sums(frame: pd.DataFrame, keys: tuple[str, ...]) -> Sums:
-    total: Sums = defaultdict(int)
-    for *key, mg in zip(*(frame[name].tolist() for name in (*keys, "mg")), strict=True):
-        total[tuple(key)] += mg
-    return total
+_BATCH = ("location", "product", "from_week", "until_week", "fence")
+_LIMITS = {
+    "switching, by panel": ("switch",),
+    "deliveries, into panels and out of places": ("into", "out"),
+    "infusion, in grams and courses": ("vein", "chairs"),
+}
 
 
 def verify_horizon(horizon: HorizonProblem, plan: HorizonPlan) -> Certificate:
     """Every check of a look-ahead."""
-    batch = ("location", "product", "from_week", "until_week")
-    stock, used = _sums(horizon.stock, batch), _sums(plan.uses, batch)
+    weeks = Weeks(horizon, plan)
+    stock, used = sums_of(horizon.stock, _BATCH), sums_of(plan.uses, _BATCH)
     over = [f"{key[1]} at {key[0]}" for key, mg in used.items() if mg > stock.get(key, 0) or mg < 0]
     early = plan.uses[plan.uses["week"] < plan.uses["from_week"]]
     gone = plan.uses[plan.uses["week"] > plan.uses["until_week"]]
+    lines = f"{len(plan.uses)} uses"
     checks = [
         check("horizon: no more is used of any batch than there is", over, f"{len(stock)} batches"),
-        check("horizon: nothing is used before it comes", early["product"].tolist(), f"{len(plan.uses)} uses"),
-        check("horizon: nothing is used after it goes off", gone["product"].tolist(), f"{len(plan.uses)} uses"),
-        check("horizon: stock only from within reach", _reach_broken(horizon, plan), "every use"),
-        check("horizon: what is given is what is used", _balance_broken(plan), "every week and set of products"),
+        check("horizon: nothing is used before it comes", early["product"].tolist(), lines),
+        check("horizon: nothing is used after it goes off", gone["product"].tolist(), lines),
+        check("horizon: stock only from within reach", _reach_broken(weeks, plan), "every use"),
+        check("horizon: what is given is what is used", _balance_broken(plan), "every group and week"),
         check("horizon: nobody above what is due", _due_broken(horizon, plan), f"{len(plan.due)} groups and weeks"),
-        check("horizon: nobody before the due week, nor after the wait", _wait_broken(plan), "every line"),
-        check("horizon: the reserve held is there", _held_broken(horizon, plan), f"{horizon.weeks} weeks"),
+        check("horizon: nobody before the due week, nor after the wait", _wait_broken(weeks, plan), "every line"),
+        check("horizon: the reserve held is there", _held_broken(weeks, plan), f"{horizon.weeks} weeks"),
     ]
+    if horizon.total.limits is not None:
+        checks.append(check("horizon: fences are around their grams", _fences_broken(horizon), "every fence and place"))
+    if weeks.limit:
+        checks += [
+            check(f"horizon: limits on {what}", limits_broken(weeks, plan, kinds), "every block of weeks")
+            for what, kinds in _LIMITS.items()
+        ]
+    told = check("horizon: the weeks told are those planned", _told_broken(weeks, plan), "stock, expiry and service")
     if all(item.ok for item in checks):
-        broken = _order_broken(horizon, plan)
-        checks.append(check("horizon: earlier stages first, in all weeks", broken, "no single exchange serves more"))
-    return Certificate(tuple(checks))
+        checks += _best(weeks, plan)
+    return Certificate((*checks, told))
 
 
-def _pool_of(horizon: HorizonProblem, place: str) -> str:
-    problem = horizon.total
-    region = dict(zip(problem.panels, problem.region_of, strict=True))
-    return {"panel": place, "region": region.get(place, ""), "national": "NATIONAL"}[problem.tier.stock_reach]
+def _best(weeks: Weeks, plan: HorizonPlan) -> list[Check]:
+    """What no change could better; asked where the lines add up."""
+    found = best_broken(weeks, plan)
+    held = any(weeks.rules.reserve.values())
+    how = "no chain of changes" + (" that leaves limits and the reserve as they are" if weeks.limit or held else "")
+    stages = sorted({*order_broken(weeks, plan), *found["stages"]})
+    expiry = [*found["expiry"], *expiry_broken(weeks, plan)]
+    return [
+        check("horizon: earlier stages first, in all weeks", stages, f"no single exchange and {how} serves more"),
+        check("horizon: shares over all weeks are leximin", found["shares"], f"{how} raises a lower share"),
+        check("horizon: least waiting, stage by stage", found["waiting"], f"{how} saves any"),
+        check("horizon: of equals who is due sooner first", found["use"], f"{how} serves sooner"),
+        check("horizon: earliest expiry first", expiry, f"no single exchange and {how} uses what goes off sooner"),
+    ]
 
 
-def _reach_broken(horizon: HorizonProblem, plan: HorizonPlan) -> list[str]:
+def _reach_broken(weeks: Weeks, plan: HorizonPlan) -> list[str]:
     broken = []
-    for pool, place, product, products in zip(
-        *(plan.uses[name].tolist() for name in ("pool", "location", "product", "products")), strict=True
-    ):
-        if _pool_of(horizon, place) != pool:
-            broken.append(f"{place} for {pool}")
-        if product not in products.split():
-            broken.append(f"{product} where it is not allowed")
+    names = [*_BATCH, "pool", "group"]
+    for *line, pool, group in plan.uses[names].drop_duplicates().itertuples(index=False, name=None):
+        batch, about = Batch(*line), weeks.groups[group]
+        if pool != about.pool or not weeks.may_have(about, batch):
+            inside = "" if batch.fence < 0 else ", from inside a fence,"
+            broken.append(f"{batch.product} of {batch.location}{inside} for {about.panel}")
     return broken
 
 
 def _balance_broken(plan: HorizonPlan) -> list[str]:
-    used = _sums(plan.uses, ("pool", "products", "week"))
-    served = _sums(plan.served.merge(plan.groups[["group", "products"]], on="group"), ("pool", "products", "week"))
-    return [f"week {key[2]} in {key[0]}" for key in {**used, **served} if abs(used[key] - served[key]) > _SPARE_MG]
+    used, served = sums_of(plan.uses, ("group", "week")), sums_of(plan.served, ("group", "week"))
+    return [f"week {key[1]}" for key in {**used, **served} if abs(used.get(key, 0) - served.get(key, 0)) > SPARE_MG]
 
 
 def _due_broken(horizon: HorizonProblem, plan: HorizonPlan) -> list[str]:
-    due = _sums(plan.due, ("group", "due_week"))
-    served = _sums(plan.served, ("group", "due_week"))
+    due = sums_of(plan.due, ("group", "due_week"))
+    served = sums_of(plan.served, ("group", "due_week"))
     broken = [f"week {key[1]}" for key, mg in served.items() if mg > due.get(key, 0)]
     member = dict(zip(plan.members["class_id"], plan.members["group"], strict=True))
-    again: Sums = defaultdict(int)
+    again: dict[tuple[int, int], int] = defaultdict(int)
     for row, class_id in enumerate(horizon.total.classes["class_id"].tolist()):
         if class_id in member:
             for week, mg in enumerate(horizon.due_mg[row].tolist()):
                 again[member[class_id], week] += mg
-    return broken + [f"told wrongly in week {key[1]}" for key in {**due, **again} if due[key] != again[key]]
+    return broken + [
+        f"told wrongly in week {key[1]}" for key in {**due, **again} if due.get(key, 0) != again.get(key, 0)
+    ]
 
 
-def _wait_broken(plan: HorizonPlan) -> list[str]:
-    named = plan.served.merge(plan.groups[["group", "wait_weeks"]], on="group")
-    late = named["week"] - named["due_week"]
-    return [f"week {week}" for week in named["week"][(late < 0) | (late > named["wait_weeks"])].tolist()]
+def _wait_broken(weeks: Weeks, plan: HorizonPlan) -> list[str]:
+    lines = plan.served[["group", "due_week", "week"]].itertuples(index=False, name=None)
+    return [
+        f"week {week}" for group, due_week, week in lines if not 0 <= week - due_week <= weeks.groups[group].wait_weeks
+    ]
 
 
-def _held_broken(horizon: HorizonProblem, plan: HorizonPlan) -> list[str]:
-    veins = [product.code for product in horizon.total.products.product if "IV" in product.routes]
-    there = horizon.stock.assign(pool=[_pool_of(horizon, place) for place in horizon.stock["location"]])
+def _held_broken(weeks: Weeks, plan: HorizonPlan) -> list[str]:
+    """Weeks in which less open stock for the vein is left than the reserve is said to hold."""
+    veins = [code for code, routes in weeks.rules.routes.items() if "IV" in routes]
+    stock, uses = (
+        frame[frame["product"].isin(veins) & (frame["fence"] < 0)] for frame in (weeks.horizon.stock, plan.uses)
+    )
     broken = []
     for pool, week, mg in plan.held.itertuples(index=False, name=None):
-        mine = there[(there["pool"] == pool) & (there["from_week"] <= week) & (there["until_week"] >= week)]
-        kind = plan.uses[(plan.uses["pool"] == pool) & (plan.uses["week"] <= week)]
-        kind = kind[(kind["from_week"] <= week) & (kind["until_week"] >= week)]
-        spent = int(kind.loc[kind["product"].isin(veins), "mg"].sum())
-        if mg > int(mine.loc[mine["product"].isin(veins), "mg"].sum()) - spent:
+        mine = stock[stock["location"].isin(weeks.rules.pools[pool])]
+        there = mine[(mine["from_week"] <= week) & (mine["until_week"] >= week)]["mg"].sum()
+        kind = uses[(uses["pool"] == pool) & (uses["week"] <= week)]
+        spent = kind[(kind["from_week"] <= week) & (kind["until_week"] >= week)]["mg"].sum()
+        if mg > there - spent:
             broken.append(f"week {week} in {pool}")
     return broken
 
 
-def _order_broken(horizon: HorizonProblem, plan: HorizonPlan) -> list[str]:
-    """Stages that lack what lies unused, or what a later stage has, in a week in which they could have it."""
-    routes = {product.code: product.routes for product in horizon.total.products.product}
-    left: Sums = defaultdict(int)
-    for place, product, first, last, mg in horizon.stock.itertuples(index=False, name=None):
-        left[_pool_of(horizon, place), product, first, last] += mg
-    for pool, product, first, last, mg in zip(
-        *(plan.uses[name].tolist() for name in ("pool", "product", "from_week", "until_week", "mg")), strict=True
-    ):
-        left[pool, product, first, last] -= mg
-    wanted = dict.fromkeys(horizon.total.pools, 0)
-    if horizon.total.reserve_mg is not None:
-        wanted |= dict(zip(horizon.total.reserve_mg["pool"], horizon.total.reserve_mg["mg"], strict=True))
-    served = _sums(plan.served, ("group", "due_week"))
-    about = {line["group"]: line for line in plan.groups.to_dict("records")}
-    later: dict[tuple[str, str, int], int] = defaultdict(int)
-    for group, week, mg in zip(*(plan.served[name].tolist() for name in ("group", "week", "mg")), strict=True):
-        if mg > _SPARE_MG:
-            key = (about[group]["pool"], about[group]["products"], week)
-            later[key] = max(later[key], about[group]["stage"])
-    names = ("pool", "product", "from_week", "until_week", "products", "week", "mg")
-    of_later = {
-        (pool, product, first, last, later[pool, products, week])
-        for pool, product, first, last, products, week, mg in zip(
-            *(plan.uses[name].tolist() for name in names), strict=True
-        )
-        if mg > _SPARE_MG
-    }
-    broken = set()
-    for group, due_week, mg in plan.due.itertuples(index=False, name=None):
-        if mg - served[group, due_week] <= _SPARE_MG:
-            continue
-        line = about[group]
-        weeks = range(due_week, min(due_week + line["wait_weeks"], horizon.weeks - 1) + 1)
-        name = f"{horizon.total.tier.stage[line['stage']].name} in {line['pool']}"
-        mine = line["products"].split()
-        for pool, product, first, last, stage in of_later:
-            if (
-                pool == line["pool"]
-                and stage > line["stage"]
-                and product in mine
-                and first <= weeks[-1]
-                and last >= weeks[0]
-            ):
-                broken.add(name)
-        for (pool, product, first, last), unused in left.items():
-            fits = pool == line["pool"] and product in mine
-            # Stock that could be the reserve's is not asked after once the first stage has been served.
-            kept = line["stage"] > 0 and wanted.get(pool, 0) > 0 and "IV" in routes[product]
-            if fits and not kept and unused > _SPARE_MG and first <= weeks[-1] and last >= weeks[0]:
-                broken.add(name)
-    return sorted(broken)
+def _told_broken(weeks: Weeks, plan: HorizonPlan) -> list[str]:
+    """Weeks whose table says other stock, expiry or service than the lines do."""
+    horizon, broken = weeks.horizon, []
+    stock: dict[tuple[str, int], int] = defaultdict(int)
+    expiring: dict[tuple[str, int], int] = defaultdict(int)
+    left = sums_of(horizon.stock, _BATCH)
+    by_week: dict[tuple[object, ...], dict[int, int]] = defaultdict(dict)
+    for (*batch, week), mg in sums_of(plan.uses, (*_BATCH, "week")).items():
+        by_week[tuple(batch)][week] = mg
+    pool_of = {place: pool for pool, places in weeks.rules.pools.items() for place in places}
+    for key, total in left.items():
+        pool, there = pool_of.get(key[0], ""), total
+        for week in range(key[2], key[3] + 1):
+            stock[pool, week] += there
+            there -= by_week[key].get(week, 0)
+        if key[3] < horizon.weeks - 1:
+            expiring[pool, key[3]] += there
+    planned = sums_of(plan.served, ("panel", "grade", "week"))
+    for week, panel, grade, due_g, planned_g, stock_g, expiring_g in plan.weeks.itertuples(index=False, name=None):
+        pool = weeks.rules.pool_of(panel)
+        told = np.array([planned_g, stock_g, expiring_g]) * MG_PER_G
+        true = [planned.get((panel, grade, week), 0), stock[pool, week], expiring[pool, week]]
+        if due_g < 0 or np.abs(told - true).max() > 1:
+            broken.append(f"week {week} at {panel}")
+    return broken
+
+
+def _fences_broken(horizon: HorizonProblem) -> list[str]:
+    """Fences of which the batches say something else than the limits."""
+    limits = horizon.total.limits
+    if limits is None:
+        return []
+    fenced = sums_of(horizon.stock[horizon.stock["fence"] >= 0], ("fence", "product", "location"))
+    told = {(n, f.product, place): mg for n, f in enumerate(limits.fences) for place, mg in f.mg.items()}
+    return [f"{key[1]} at {key[2]}" for key in {**fenced, **told} if fenced.get(key, 0) != told.get(key, 0)]
