@@ -6,11 +6,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from allocation.scenario.base import CoverWeeks, Days, Grams, Model, PositiveDays, Ratio
+from allocation.scenario.base import CoverWeeks, Days, Grams, Model, PositiveDays
 
 __all__ = ["Hours", "LeadTime", "MakerSupply", "Panels", "PartialDeliveries", "Replenishment", "Supply"]
 
 Share = Annotated[float, Field(ge=0, le=1)]
+AsGoodAsUnlimited = Annotated[float, Field(gt=0, le=1e6)]
+"""So high that it never binds, in a scenario that leaves a limit out."""
 _LEAST_LOAD = 0.01
 _MOST_HOURS = 1000
 
@@ -113,19 +115,19 @@ class MakerSupply(Model):
     """What one maker has of its own, in place of what is said of all; None for as all others."""
 
     maker: str
-    output_share_of_demand: Ratio | None = None
+    output_share_of_demand: AsGoodAsUnlimited | None = None
     lead_time_days: LeadTime | None = None
 
 
 class Supply(Model):
     """What makers send out, when it arrives, what is taken of it, and what is in stock on day 0."""
 
-    output_share_of_demand: Ratio
+    output_share_of_demand: AsGoodAsUnlimited
     dispatch_every_days: Annotated[int, Field(ge=1, le=91)]
     lead_time_days: LeadTime
     opening_cover_weeks: CoverWeeks
     national_cover_weeks: CoverWeeks
-    highest_cover_weeks: Annotated[CoverWeeks, Field(gt=0)]
+    highest_cover_weeks: AsGoodAsUnlimited
     shelf_life_left_share: Annotated[float, Field(gt=0, le=1)]
     oldest_shelf_life_left_share: Annotated[float, Field(gt=0, le=1)]
     replenishment: Replenishment = Replenishment()

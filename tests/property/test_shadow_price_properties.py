@@ -78,7 +78,14 @@ def problem_of(rows, stock, tier, *, limits=None, reserve=0) -> Problem:
         pools = {"panel": PANELS, "region": ("North", "South"), "national": (NATIONAL,)}[tier.stock_reach]
         held = pd.DataFrame({"pool": list(pools), "mg": [reserve * UNIT_MG] * len(pools)})
     return Problem(
-        tier, PANELS, REGIONS, PRODUCTS, frame, there, held, None if limits is None else _limits(limits, there)
+        tier=tier,
+        panels=PANELS,
+        region_of=REGIONS,
+        products=PRODUCTS,
+        classes=frame,
+        stock=there,
+        reserve_mg=held,
+        limits=None if limits is None else _limits(limits, there),
     )
 
 
