@@ -175,6 +175,7 @@ def _alone(target: Path) -> Iterator[None]:
     mark = target.with_name(f".{target.name}.lock")
     held = sqlite3.connect(mark, timeout=0, isolation_level=None)
     try:
+        held.execute("PRAGMA journal_mode=MEMORY")
         held.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
         if "locked" in str(error):

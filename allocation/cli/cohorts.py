@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from allocation.cli.exits import BAD_INPUT
 from allocation.cli.options import AsOf, Cohort, Panels, Products, Rejects, Rulebook, Seed, Strict, as_date, keep_inputs
-from allocation.cli.shown import BAD_INPUT, say, say_faults, say_set_aside, shown
+from allocation.cli.shown import say, say_faults, say_set_aside, shown
 
 __all__ = ["add_to"]
 

@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import typer
 
+from allocation.cli.exits import BAD_INPUT, DEFECT, STOPPED, STOPPED_CLEANLY
 from allocation.errors import Fault, IgallocError, InputError, SolverError, VerificationError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BAD_INPUT", "DEFECT", "STOPPED", "end_run", "say", "say_faults", "say_notices", "say_set_aside", "shown"]
-
-BAD_INPUT = 2
-DEFECT = 1
-STOPPED = 130
+__all__ = ["end_run", "say", "say_faults", "say_notices", "say_set_aside", "shown"]
 
 _MANY_OF_A_KIND = 20
 """A file of another day, or in another unit, is wrong in every row alike: then one more line says so."""
@@ -118,7 +115,7 @@ def shown(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]
             say(f"igalloc: {error}.")
             raise typer.Exit(DEFECT) from None
         except KeyboardInterrupt as stop:
-            say(f"igalloc: stopped. {stop or 'Nothing was written half.'}")
+            say(f"igalloc: stopped. {stop or STOPPED_CLEANLY}")
             raise typer.Exit(STOPPED) from None
         except BrokenPipeError:
             # The reader of our output went away, as `head` does: not an error of ours.

@@ -161,7 +161,7 @@ def test_one_command_at_a_time_works_on_a_folder(tmp_path: Path) -> None:
             pass
         with new_folder(tmp_path / "another"):
             pass
-        assert first.is_dir()
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".run.lock", first.name, "another"]
     with new_folder(target):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["another", "run"]
