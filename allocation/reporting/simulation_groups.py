@@ -11,6 +11,7 @@ from allocation.reporting import charts_groups
 from allocation.reporting.blocks import Chart, Column, Section, Table, chart, table
 from allocation.reporting.disclosure import is_hidden, shown
 from allocation.reporting.frames import highest, records
+from allocation.reporting.headlines import precision_sentences
 from allocation.reporting.simulation_facts import Facts
 from allocation.reporting.simulation_measures import counts_people, is_share
 from allocation.reporting.words import count, days, grade_name, kilograms, number, percent, whole
@@ -157,6 +158,8 @@ def outcome_section(facts: Facts) -> Section:
             f"Low and high are the ends of the {interval} of the mean, which narrows as replications are added. The "
             "columns headed 5%, median and 95% show how far single replications spread."
         ),
+        # Half an interval of a count tells of the count, so a shared page goes without.
+        *(() if facts.share else precision_sentences(facts.run.summary)),
     )
     return Section(
         key="outcomes-section", title="Outcomes", words=words, parts=(replace(made, rows=rows, folded=False),)

@@ -77,8 +77,9 @@ def simulation_page(run: SimulationRun, *, share: bool) -> Page:
 
 
 def simulation_headlines(run: SimulationRun, *, share: bool = False) -> tuple[str, ...]:
-    """The sentences that the page opens with, without drawing the page."""
-    return sentences(facts_of(run, share=share))
+    """The sentences that the page opens with, and what the run left open, without drawing the page."""
+    left_open = (headlines.unplayed_sentence(run.summary), *headlines.precision_sentences(run.summary))
+    return (*sentences(facts_of(run, share=share)), *(sentence for sentence in left_open if sentence))
 
 
 def head_facts(facts: Facts) -> tuple[tuple[str, str], ...]:
@@ -119,8 +120,6 @@ def sentences(facts: Facts) -> tuple[str, ...]:
         headlines.tier_sentence(facts.reached, facts.replications),
         headlines.fill_sentence(facts.grades),
         headlines.late_sentence(facts.everybody) if facts.everybody else "",
-        headlines.unplayed_sentence(facts.run.summary),
-        *headlines.precision_sentences(facts.run.summary),
     ]
     return tuple(sentence for sentence in said if sentence)
 
@@ -185,7 +184,9 @@ def _tier_section(facts: Facts) -> Section:
         ]
         note = f"First weeks are over the replications that reach the tier. {_BAND_NOTE}"
         parts.append(table(frame, columns, key="tier-reached", caption="When each tier is reached", note=note))
-    return Section(key="tiers-section", title="Which tier, and when", parts=tuple(parts))
+    unplayed = headlines.unplayed_sentence(facts.run.summary)
+    words = (unplayed,) if unplayed else ()
+    return Section(key="tiers-section", title="Which tier, and when", words=words, parts=tuple(parts))
 
 
 def _grade_section(facts: Facts) -> Section:
