@@ -18,7 +18,7 @@ __all__ = ["tiers_page", "write_tiers_page"]
 
 _GRADES = (4, 3, 2, 1, 0)
 _STATUSES = ("treated", "reduced", "deferred", "suspended", "not_funded")
-_WAITING = ("deferred", "suspended")
+_WAITING = ("deferred",)
 _PATIENTS_TOLD = 5
 
 
