@@ -95,6 +95,7 @@ class Service:
         waiting = self._offer(list(patients), even)
         self._offer(waiting, lambda p: self.offers.part(p.c, p.due_mg, smallest[p.row]), last=True)
         self._topped_up(sorted(patients, key=lambda patient: patient.rank))
+        self._put_in_order(patients)
 
     def _mixed(self, patients: Sequence[Patient], mix: PlannedMix) -> None:
         """Serve the planned mix; what vials leave over then spares the levers, the one to be spared most first.

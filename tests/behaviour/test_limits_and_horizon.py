@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import date
@@ -12,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from allocation.resources import SAMPLE_COHORT, bundled
+from allocation.resources import SAMPLE_COHORT, bundled, package_data
 from allocation.workflow.allocating import allocate as share_out
 from allocation.workflow.allocating import make_stock
 from allocation.workflow.rules_in_use import load_rules
@@ -290,3 +291,23 @@ def test_a_file_of_another_day_is_told_as_such(tmp_path: Path) -> None:
     assert "expiry_date, rows 2 to 43: expected stock that can still be used" in run.stderr
     assert run.stderr.count("found '2026-10-") == 42
     assert len(pd.read_csv(tmp_path / "out" / "stock_rejects.csv")) == 42
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tier", [1, 3, 4])
+@pytest.mark.parametrize("policy", ["grade_order", "talmud", "first_come"])
+def test_levers_in_order_serve_in_turn_under_every_policy(tmp_path: Path, policy: str, tier: int) -> None:
+    text = Path(str(package_data() / "rules" / "data" / "tiers.toml")).read_text(encoding="utf-8")
+    order = 'lever_order = ["stretch", "reduce", "defer"]'
+    tiers = tmp_path / "tiers.toml"
+    tiers.write_text(re.sub(r"(?m)^tier = \d$", rf"\g<0>\n{order}", text), encoding="utf-8")
+    rules, day, cohort = load_rules(tiers=tiers), date.fromisoformat(AS_OF), bundled(SAMPLE_COHORT)
+    stock = tmp_path / "stock.csv"
+    make_stock(cohort=cohort, as_of=day, out=stock, share=0.3, weeks=4, seed=1, rules=rules)
+    # What breaks a rule is no result: the verifier raises.
+    done = share_out(
+        cohort=cohort, stock=stock, tier=tier, as_of=day, weeks=4, policy=policy, solver="highs", seed=1, strict=False,
+        out=tmp_path / "out", rules=rules,
+    )  # fmt: skip
+    assert not done.faults
+    assert (patients(tmp_path)["status"] == "reduced").any()
