@@ -99,7 +99,8 @@ def test_how_near_the_french_figures_land(national: Callable[[str], World]) -> N
     # Calibrated, so these must land: 52 % for 53 %, 29 % for 29 %.
     assert found["delayed"] == pytest.approx(PUBLISHED["delayed"], abs=0.03)
     assert found["reduced"] == pytest.approx(PUBLISHED["reduced"], abs=0.02)
-    # Not calibrated: 23 % for 22 % interrupted, 64 % for 78 % changed, as the same patients are both late and reduced
+    # Not fitted, but the setting of reviews was chosen in sight of them, so their landing is no independent check:
+    # 23 % for 22 % interrupted; 64 % for 78 % changed, as the same patients are both late and reduced
     # where the centre chose one or the other.
     assert found["interrupted"] == pytest.approx(PUBLISHED["interrupted"], abs=0.03)
     assert 0.10 < CHANGED - found["changed"] < 0.17
