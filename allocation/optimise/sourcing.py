@@ -4,8 +4,9 @@ With each cell's milligrams settled, what is left is a flow of one kind of goods
 product at a panel (directly, or through the pool, which is a move), to cells (directly for their own product, or
 through a hub of the panel, which is a switch). Amounts are whole milligrams, so every vertex of the program is whole
 too, and HiGHS and CBC find the same milligrams. Where the tier orders its levers, they come first
-(:mod:`allocation.optimise.lever_program`). Each program is solved from scratch: from one week of a simulation to
-the next so many patients fall due or are served that starting from last week's basis takes a third more steps.
+(:mod:`allocation.optimise.lever_program`). From one week of a simulation to the next the solver is kept, emptied, but
+nothing of its last answer: so many patients fall due or are served that starting from last week's basis, or from the
+columns last week used, takes longer than starting from nothing (``tests/benchmark/bench_week_to_week.py``).
 
 The order fewest switched, then fewest moved, then fewest given by another route, then a fixed tie-break, is put
 into one set of costs. Two flows differ by simple cycles. A cycle passes a pool's product at most once, so it holds

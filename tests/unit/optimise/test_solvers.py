@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from allocation.errors import SolverError
 from allocation.optimise.linear import INFINITY, LinearProgram, Row
-from allocation.optimise.program import open_session, solve, solver_title
+from allocation.optimise.program import open_in_turn, open_quickly, open_session, solve, solver_title
 
 
 def two_columns():
@@ -55,6 +57,51 @@ def test_only_a_proven_optimum_is_a_result(solver):
 @pytest.mark.parametrize("solver", ["highs", "cbc"])
 def test_a_program_without_columns_is_solved(solver):
     assert open_session(solver)(LinearProgram()).minimise([], []).objective == 0
+
+
+def transport(seed):
+    """From places to panels at random costs; every fifth asks for more than there is."""
+    rng = np.random.default_rng(seed)
+    places, panels = rng.integers(1, 6, size=2)
+    program = LinearProgram()
+    program.add_columns(rng.integers(1, 50, size=places * panels).astype(float))
+    at = np.arange(places * panels).reshape(places, panels)
+    for row in at:
+        program.add_row(row.tolist(), [1.0] * panels, low=-INFINITY, high=float(rng.integers(1, 90)))
+    for column in at.T:
+        program.add_row(column.tolist(), [1.0] * places, low=1e6 if seed % 5 == 0 else 0.5, high=INFINITY)
+    return program, rng.random(places * panels)
+
+
+def answers(opener, seeds):
+    """Bytes of the values and duals of each program, or that there is none."""
+    found = {}
+    for seed in seeds:
+        program, cost = transport(seed)
+        try:
+            solution = opener(program).minimise(np.arange(len(cost)), cost)
+            found[seed] = solution.x.tobytes(), solution.row_dual.tobytes()
+        except SolverError:
+            found[seed] = None
+    return found
+
+
+def test_a_solver_kept_from_week_to_week_brings_nothing_along():
+    seeds = list(range(150))
+    fresh = answers(open_quickly("highs"), seeds)
+    assert sum(answer is not None for answer in fresh.values()) > 50
+    assert sum(answer is None for answer in fresh.values()) >= 30
+    for order in range(3):
+        random.Random(order).shuffle(seeds)
+        assert answers(open_in_turn("highs"), seeds) == fresh
+
+
+def test_each_thread_keeps_a_solver_of_its_own():
+    seeds = list(range(60))
+    fresh = answers(open_quickly("highs"), seeds)
+    with ThreadPoolExecutor(4) as threads:
+        for found in threads.map(lambda _: answers(open_in_turn("highs"), seeds), range(8)):
+            assert found == fresh
 
 
 def test_cbc_gives_back_more_than_the_eight_digits_it_writes():
