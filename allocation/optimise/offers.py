@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -45,11 +45,13 @@ class Offers:
         self._number = {pool.name: number for number, pool in enumerate(net.pools)}
         self.promised_mg: Ints = np.zeros((len(net.pools), net.stock_mg.shape[1]), dtype=np.int64)
         self._panel, self._own, self._choice = net.panel.tolist(), net.own.tolist(), net.choice.tolist()
+        tier = net.problem.tier
+        self._mixes: list[bool] = [tier.mixes_products(grade) for grade in net.grade.tolist()]
         self._places: dict[int, list[int]] = {}
         self._products: dict[int, list[int]] = {}
         # Vials only ever go, and so does room to switch: what could not be made once can never be.
         self._refused: set[tuple[int, ...]] = set()
-        self._left: dict[int, int] = {}
+        self._left: dict[int, list[int]] = {}
         self._left_after = -1
         place_of = {code: place for place, code in enumerate((*net.problem.panels, NATIONAL))}
         product_of = {code: place for place, code in enumerate(net.product_codes)}
@@ -99,10 +101,14 @@ class Offers:
 
     def left_mg(self, c: int) -> int:
         """Milligrams that a class may draw on, vial sizes aside."""
+        return sum(self.left_of(c))
+
+    def left_of(self, c: int) -> list[int]:
+        """The same by product, in the order of :meth:`products`."""
         if self._left_after != self.shelf.draws:
             self._left, self._left_after = {}, self.shelf.draws
         if c not in self._left:
-            self._left[c] = int(self.shelf.mg[self.places(c)][:, self.products(c)].sum())
+            self._left[c] = self.shelf.mg[self.places(c)][:, self.products(c)].sum(axis=0).tolist()
         return self._left[c]
 
     def limits_left(self) -> SideLimits | None:
@@ -189,17 +195,24 @@ class Offers:
         self._refused.add(kind)
         return []
 
-    def part(self, c: int, need_mg: int, least_mg: int) -> list[Drawn]:
+    def mixes(self, c: int) -> bool:
+        """Whether those of a class may be given several products at once."""
+        return self._mixes[c]
+
+    def part(self, c: int, need_mg: int, least_mg: int, *, of: int = NONE) -> list[Drawn]:
         """The most of a course that vials in reach make, if that is the least allowed or more.
 
-        Of one product where that gives as much, of several otherwise. The most that can be made only falls as vials
-        go, so nobody is given less than somebody of the same need who comes later.
+        Of one product, or of several where the tier lets the grade have these and they make more; ``of`` names the only
+        product asked for. The most that can be made only falls as vials go, so nobody is given less than somebody of
+        the same need who comes later.
         """
         own = self._own[c]
-        kind = (self._panel[c], own, self._choice[c], need_mg, least_mg)
+        kind = (self._panel[c], own, self._choice[c], need_mg, least_mg, self.mixes(c), of)
         if kind in self._refused or self.left_mg(c) < least_mg:
             return []
-        by_product = {product: self._sources(c, product) for product in self._by_plenty(c)}
+        by_product = {product: self._sources(c, product) for product in self._by_plenty(c) if of in (NONE, product)}
+        if of != NONE or not self.mixes(c):
+            return self._part_of_one(c, by_product, need_mg, least_mg, kind)
         limit = min(self._may_give(c, NONE), need_mg)
         mine = by_product.get(own, []) if limit < need_mg else []
         others = [source for product, found in by_product.items() if not mine or product != own for source in found]
@@ -213,6 +226,27 @@ class Offers:
                 return self._draw(c, found, vials)
         drawn = self._draw(c, mine, self.shelf.best_of(mine, from_mine))
         return drawn + self._draw(c, others, self.shelf.best_of(others, from_others))
+
+    def _part_of_one(
+        self,
+        c: int,
+        by_product: Mapping[int, Sequence[tuple[int, int]]],
+        need_mg: int,
+        least_mg: int,
+        kind: tuple[int, ...],
+    ) -> list[Drawn]:
+        """The most that a single product makes: the own one, then the most plentiful, where several make as much."""
+        most, best = least_mg - 1, None
+        for product, sources in by_product.items():
+            vials = self.shelf.best_of(sources, min(need_mg, self._may_give(c, product)))
+            if _sum(vials) > most:
+                most, best = _sum(vials), (sources, vials)
+                if most == need_mg:
+                    break
+        if best is None:
+            self._refused.add(kind)
+            return []
+        return self._draw(c, *best)
 
     def _split(
         self, mine: list[tuple[int, int]], others: list[tuple[int, int]], need_mg: int, limit_mg: int

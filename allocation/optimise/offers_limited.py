@@ -50,7 +50,7 @@ class LimitedOffers(Offers):
         self.courses_left: list[int] = rows.infused_courses.tolist()
         self.fence_left_mg: list[list[int]] = rows.fence_mg.tolist()
         self._course_mg = 1
-        self._parts: dict[tuple[int, int, int], int] = {}
+        self._parts: dict[tuple[int, int, int, int], int] = {}
 
     def meet(self, course_mg: int) -> None:
         """Say how large one course is of the patient who is offered something next."""
@@ -119,16 +119,17 @@ class LimitedOffers(Offers):
                     return self._commit(c, found)
         return []
 
-    def part(self, c: int, need_mg: int, least_mg: int) -> list[Drawn]:
+    def part(self, c: int, need_mg: int, least_mg: int, *, of: int = NONE) -> list[Drawn]:
         """The most of a course that some order of sources makes, if that is the least allowed or more."""
         if not self._limited(c):
-            return super().part(c, need_mg, least_mg)
-        by_product = [self._sources(c, product) for product in self._by_plenty(c)]
+            return super().part(c, need_mg, least_mg, of=of)
+        by_product = [self._sources(c, product) for product in self._by_plenty(c) if of in (NONE, product)]
         every = [source for sources in by_product for source in sources]
-        kind = (c, need_mg, least_mg)
+        orders = [*([source] for source in every), *by_product, *([every] if self.mixes(c) else [])]
+        kind = (c, need_mg, least_mg, of)
         wanted = min(need_mg, self._parts.get(kind, need_mg))
         best = _Gathered()
-        for sources in (*([source] for source in every), *by_product, every):
+        for sources in orders:
             found = self._gather(c, wanted, sources)
             if found.total_mg > best.total_mg:
                 best = found
@@ -142,7 +143,7 @@ class LimitedOffers(Offers):
         panel, own = int(self.net.panel[c]), int(self.net.own[c])
         into, vein = self.into_left_mg[panel], self.infused_left_mg[panel]
         vein = min(vein, self.courses_left[panel] * self._course_mg)
-        other = self.switch_left_mg[panel]
+        other, out_of = self.switch_left_mg[panel], {place: self.out_left_mg[place] for place, _ in sources}
         found = _Gathered()
         for place, product in sources:
             most = min(need_mg - found.total_mg, self.outside_mg(c, place, product))
@@ -150,7 +151,7 @@ class LimitedOffers(Offers):
                 most = min(most, at_most[place, product])
             away, infused = place != panel, bool(self.rows.infuses[c, product])
             switched = own not in (NONE, product)
-            most = min(most, into, self.out_left_mg[place]) if away else most
+            most = min(most, into, out_of[place]) if away else most
             most = min(most, vein) if infused else most
             most = min(most, other) if switched else most
             vials = self.shelf.best(place, product, most)
@@ -159,6 +160,7 @@ class LimitedOffers(Offers):
                 found.parts.append(((place, product), vials))
                 found.total_mg += mg
                 into, vein, other = into - mg * away, vein - mg * infused, other - mg * switched
+                out_of[place] -= mg * away
         return found
 
     def _commit(self, c: int, found: _Gathered) -> list[Drawn]:

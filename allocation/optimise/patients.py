@@ -10,10 +10,13 @@ Stage after stage, and nobody of a later stage is offered anything before all of
 3. Part of a course, where the tier lets the grade be reduced (at least its smallest share), or lets it neither be
    reduced nor wait (whatever there is).
 
+Nobody is given several products at once, but for grades that the tier names, and for these only where no single one
+makes the course.
+
 Where the tier orders its levers, the planned mix is followed instead (:mod:`allocation.optimise.service`).
 
-So when a stage ends, no vial in reach fits what anyone of it still lacks; but for the limit on switching, and for what
-is less than the smallest share.
+So when a stage ends, no vial in reach fits what anyone of it still lacks; but for the limit on switching, for other
+products than the one given, and for what is less than the smallest share.
 """
 
 from __future__ import annotations

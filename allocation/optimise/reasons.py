@@ -78,7 +78,7 @@ def given_reason(net: Network, c: int, drawn: list[Drawn], *, grade: int) -> str
     return " ".join(words)
 
 
-def short_reason(offers: Offers, c: int, *, grade: int, due_mg: int, given_mg: int, held: bool) -> str:
+def short_reason(offers: Offers, c: int, *, grade: int, due_mg: int, given_mg: int, held: bool, of: int = NONE) -> str:
     """Why a patient gets less than is due, or nothing: what was left in reach when the offer was made.
 
     Parameters
@@ -87,6 +87,8 @@ def short_reason(offers: Offers, c: int, *, grade: int, due_mg: int, given_mg: i
         As they stand right after the offer.
     held
         Whether an emergency reserve is held in the pool.
+    of
+        The product given, where nobody is given several.
     """
     net, tier = offers.net, offers.net.problem.tier
     share = tier.smallest_share(max(grade, 1))
@@ -94,6 +96,7 @@ def short_reason(offers: Offers, c: int, *, grade: int, due_mg: int, given_mg: i
     where = _reach_words(offers, c)
     what = _all_words(offers, c)
     left = f"{in_grams(left_mg)} g of {what} left {where}"
+    makes = "no one product of the {} makes" if _of_one(offers, c) else "the {} do not make"
     limited = offers.switch_left_mg[int(net.panel[c])] < due_mg - given_mg
     bound, change = offers.bound_by(c, due_mg - given_mg)
     if given_mg:
@@ -110,26 +113,34 @@ def short_reason(offers: Offers, c: int, *, grade: int, due_mg: int, given_mg: i
         own = net.product_codes[int(net.own[c])]
         cause = f"{own} is short {where} and the panel has used up what it may switch ({_quota(net, c)})"
     elif grade not in tier.reduce_grades and not given_mg:
-        cause = f"the {left} make no whole course"
+        cause = f"{makes.format(left)} a whole course"
     elif given_mg and tier.reduces_first and max(grade, 1) in tier.reduce_grades:
         cause = f"stock of {what} is short {where}, and courses are reduced before any is put off"
     elif given_mg:
-        cause = f"no vial of the {left} fits what is missing"
+        cause = _no_more(offers, c, of) if of != NONE else f"no vial of the {left} fits what is missing"
     else:
-        cause = f"the {left} do not make {share:.0%} of the course, the least that may be given"
+        cause = f"{makes.format(left)} {share:.0%} of the course, the least that may be given"
     reserve = ", the emergency reserve being kept" if held and not given_mg else ""
     order = "; who waits longest goes first, then the lottery" if not given_mg else ""
     return f"{head}: {cause}{reserve}{order}."
 
 
-def would_help(offers: Offers, c: int, *, missing_mg: int) -> str:
-    """What would have given a patient who goes short the whole course, as things stood when the offer was made."""
+def would_help(offers: Offers, c: int, *, missing_mg: int, of: int = NONE) -> str:
+    """What would have given a patient who goes short the whole course, as things stood when the offer was made.
+
+    ``of`` is the product given, where nobody is given several.
+    """
     net = offers.net
     _, change = offers.bound_by(c, missing_mg)
     if change:
         return f"{change[0].upper()}{change[1:]}."
     left_mg, where = offers.left_mg(c), _reach_words(offers, c)
     what = _product_words(offers, c)
+    if of != NONE or _of_one(offers, c):
+        products, left = offers.products(c), offers.left_of(c)
+        at = products.index(of) if of != NONE else left.index(max(left))
+        left_mg = left[at]
+        what = net.product_codes[products[at]] if left_mg or of != NONE else what
     room_mg = offers.switch_left_mg[int(net.panel[c])]
     if left_mg and room_mg < missing_mg and int(net.own[c]) != NONE and int(net.choice[c]) != NONE:
         own = net.product_codes[int(net.own[c])]
@@ -138,6 +149,21 @@ def would_help(offers: Offers, c: int, *, missing_mg: int) -> str:
     if left_mg >= missing_mg:
         return f"The {in_grams(missing_mg)} g missing, of {what} {where}, in smaller vials."
     return f"{in_grams(missing_mg - left_mg)} g more of {what} {where}, beyond what those who come first still lack."
+
+
+def _of_one(offers: Offers, c: int) -> bool:
+    """Whether a class may take this product or that, but nobody of it several."""
+    return len(offers.products(c)) > 1 and not offers.mixes(c)
+
+
+def _no_more(offers: Offers, c: int, of: int) -> str:
+    """That nothing more of the product given can be had, while nobody is given several."""
+    products, left = offers.products(c), offers.left_of(c)
+    code, left_mg = offers.net.product_codes[of], left[products.index(of)]
+    where = _reach_words(offers, c)
+    cause = f"no vial of the {in_grams(left_mg)} g of {code} left {where} fits what is missing"
+    cause = cause if left_mg else f"no more {code} is left {where}"
+    return f"{cause}, and a course is of one product" if sum(left) > left_mg else cause
 
 
 def _quota(net: Network, c: int) -> str:

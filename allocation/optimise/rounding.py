@@ -9,7 +9,7 @@ where nothing joins them: no class in one part may take a product of another. Fo
   the shelf, and what is held beyond the planned reserve.
 
 The bound is the smaller of the two, summed over the parts. It needs no word about vial sizes, and it is small because
-the offers end only when no vial in reach fits.
+the offers end only when no vial in reach fits, and patients are many to each product.
 """
 
 from __future__ import annotations

@@ -174,23 +174,20 @@ class Service:
                     self._give(patient, drawn)
 
     def _topped_up(self, patients: Sequence[Patient]) -> None:
-        """Share what still fits between those who were reduced, in small steps; nobody above one alike before them."""
+        """Share what still fits between those who were reduced, in small steps. Who comes first is put right later."""
         sizes = sorted({size for product in self.net.problem.products.product for size in product.vial_mg})
         for step in sizes:
             more_given = True
             while more_given:
                 more_given = False
-                most: dict[tuple[int, int], int] = {}
                 for patient in patients:
-                    alike = (patient.c, patient.due_mg)
-                    missing = min(patient.due_mg, most.get(alike, patient.due_mg)) - patient.given_mg
+                    missing = patient.due_mg - patient.given_mg
                     if patient.given_mg and missing > 0 and self._topped(patient, min(missing, step)):
                         more_given = True
-                    most[alike] = patient.given_mg
 
     def _topped(self, patient: Patient, most_mg: int) -> bool:
         self.offers.meet(patient.course_mg or patient.due_mg)
-        more = self.offers.part(patient.c, most_mg, 1)
+        more = self.offers.part(patient.c, most_mg, 1, of=self._only(patient))
         if more:
             self.given_mg[self.net.cell[patient.c]] -= patient.given_mg
             self._give(patient, [*patient.drawn, *more])
@@ -261,10 +258,16 @@ class Service:
 
     def _why_short(self, patient: Patient) -> str:
         held = any(name == self.offers.pool_of(patient.c).name for name, _ in self.held)
-        patient.change = would_help(self.offers, patient.c, missing_mg=patient.due_mg - patient.given_mg)
+        of = self._only(patient)
+        patient.change = would_help(self.offers, patient.c, missing_mg=patient.due_mg - patient.given_mg, of=of)
         return short_reason(
-            self.offers, patient.c, grade=patient.grade, due_mg=patient.due_mg, given_mg=patient.given_mg, held=held
-        )
+            *(self.offers, patient.c),
+            grade=patient.grade, due_mg=patient.due_mg, given_mg=patient.given_mg, held=held, of=of,
+        )  # fmt: skip
+
+    def _only(self, patient: Patient) -> int:
+        """The one product of which a patient may have more; ``NONE`` where that is open."""
+        return NONE if not patient.drawn or self.offers.mixes(patient.c) else patient.drawn[0].product
 
     def hold_reserve(self) -> None:
         """Set aside vials for the reserve: the products planned, then others that may be held, until it is full."""

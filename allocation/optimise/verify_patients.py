@@ -45,6 +45,7 @@ def verify_patients(problem: Problem, demand: pd.DataFrame, stock: pd.DataFrame,
         ("patients: given is what the vials hold, at most what is due", _sums_broken(people)),
         ("patients: status says what was given", _status_broken(rules, people)),
         ("patients: products allowed by the tier", _products_broken(served)),
+        ("patients: one product each, where the tier mixes none", _mixed_broken(rules, served)),
         ("patients: vials only from within reach", _reach_broken(rules, served)),
         ("patients: switching within its limit", _switch_broken(rules, served)),
         ("patients: nobody waits for what a later stage has", _priority_broken(rules, people, result)),
@@ -176,6 +177,11 @@ def _products_broken(served: Iterable[Person]) -> list[str]:
     return [f"{product} where it is not allowed" for product in wrong]
 
 
+def _mixed_broken(rules: Rules, served: Iterable[Person]) -> list[str]:
+    wrong = sum(len({v[1] for v, _ in p.vials}) > 1 for p in served if not rules.tier.mixes_products(p.grade))
+    return [f"{wrong} patients of several products"] * bool(wrong)
+
+
 def _reach_broken(rules: Rules, served: Iterable[Person]) -> list[str]:
     return [
         f"{v[0]} to {person.panel}"
@@ -276,6 +282,11 @@ def _priority_broken(rules: Rules, people: People, result: PatientResult) -> lis
 def _could_use(rules: Rules, person: Person, free: Mapping[tuple[str, int], int], switched: Mapping[str, int]) -> bool:
     limit = rules.switch_limit
     room = person.lacking_mg if limit is None else limit[person.panel] - switched.get(person.panel, 0)
+    if not rules.tier.mixes_products(person.grade):
+        return any(
+            _could_use_of(rules, person, product, free, room)
+            for product in ({v[1] for v, _ in person.vials} or person.allowed)
+        )
     own = [(size, n) for (p, size), n in free.items() if n and p == person.own and size <= person.lacking_mg]
     others = [
         (size, n)
@@ -292,6 +303,16 @@ def _could_use(rules: Rules, person: Person, free: Mapping[tuple[str, int], int]
         return False
     most_other = person.due_mg if not person.own else min(room, person.due_mg)
     return _totals(own, person.due_mg, _totals(others, most_other)).bit_length() - 1 >= least
+
+
+def _could_use_of(rules: Rules, person: Person, product: str, free: Mapping[tuple[str, int], int], room: int) -> bool:
+    """Whether a single product makes what a person may be given, or more of what was given."""
+    room = person.lacking_mg if person.own in ("", product) else min(room, person.lacking_mg)
+    vials = [(size, n) for (p, size), n in free.items() if n and p == product and size <= room]
+    if person.given_mg:
+        # Where courses are reduced first, a part of one is what was wanted.
+        return bool(vials) and not rules.reduces(person.grade)
+    return _totals(vials, max(room, 0)).bit_length() - 1 >= _least(rules, person.grade, person.due_mg)
 
 
 def _totals(vials: Iterable[tuple[int, int]], most: int, bits: int = 1) -> int:

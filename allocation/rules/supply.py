@@ -145,6 +145,8 @@ class Tier(Model):
     suspended grade is served from what is left when all above it are served; who then gets nothing is suspended.
     ``lever``: limits of these for single grades. ``lever_order``: which of them is used up before the next; without it
     whole courses are given first, and who then gets part of one is a matter of what is left.
+    ``mixed_product_grades``: whose course may be made of several products where no single one makes it; anybody else is
+    given one product.
     ``reserve_quantile``: quantile of acute grade 4 demand over the replenishment lead time held back (0: none).
     ``reserve_weeks``: that lead time in weeks.
     """
@@ -158,6 +160,7 @@ class Tier(Model):
     reduce_grades: tuple[Grade, ...] = ()
     suspend_grades: tuple[Grade, ...] = ()
     smallest_reduced_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    mixed_product_grades: tuple[Grade, ...] = ()
     reserve_quantile: Annotated[float, Field(ge=0, lt=1)] = 0.0
     reserve_weeks: Annotated[float, Field(ge=0)] = 0.0
     lever: tuple[Lever, ...] = ()
@@ -184,6 +187,10 @@ class Tier(Model):
         lever = self.lever_of(grade)
         share = None if lever is None else lever.smallest_reduced_share
         return self.smallest_reduced_share if share is None else share
+
+    def mixes_products(self, grade: int) -> bool:
+        """Whether somebody of a grade may be given several products at once; the ungraded are dealt with as grade 1."""
+        return max(grade, 1) in self.mixed_product_grades
 
     @property
     def levers_spared(self) -> tuple[LeverName, ...]:

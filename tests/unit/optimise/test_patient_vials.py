@@ -107,6 +107,51 @@ def test_a_reduced_course_is_at_least_the_smallest_share(small, serve):
             assert f"{given_g} g of the 40 g due" in result.patients["reason"][0]
 
 
+@pytest.mark.parametrize("tier", [1, 2, 3, 4])
+def test_a_course_is_of_one_product(small, serve, tier):
+    """30 g of one product and 20 g of another are no course of 50 g, but part of one."""
+    demand = small.patients({"due_g": 50, "product": "", "grade": 2})
+    stock = small.shelf(("P1", "privigen_10", 10, 3), ("P1", "octagam_10", 10, 2))
+    result = serve(demand, stock, tier)
+    assert rows(result, "given_g", "status", "product", "vials") == [[30, "reduced", "privigen_10", "3x10"]]
+    reason, change = rows(result, "reason", "would_help")[0]
+    assert "no more privigen_10 is left" in reason
+    assert "a course is of one product" in reason
+    assert change.startswith("20 g more of privigen_10")
+
+
+def test_who_waits_is_told_that_no_single_product_would_do(small, serve):
+    demand = small.patients({"due_g": 50, "product": "", "grade": 2})
+    stock = small.shelf(("P1", "privigen_10", 20, 1), ("P1", "octagam_10", 10, 2))
+    result = serve(demand, stock, 3)
+    assert rows(result, "given_g", "status") == [[0, "deferred"]]
+    reason, change = rows(result, "reason", "would_help")[0]
+    assert "no one product of the 40 g of privigen_10 and octagam_10 left in North makes 50% of the course" in reason
+    assert change.startswith("30 g more of privigen_10")
+
+
+def test_only_grade_4_is_given_several_products_and_only_where_it_may_not_wait(small, serve):
+    demand = small.patients({"due_g": 50, "product": "", "grade": 4})
+    stock = small.shelf(("P1", "privigen_10", 10, 3), ("P1", "octagam_10", 10, 2))
+    assert rows(serve(demand, stock, 3), "given_g", "product") == [[50, "privigen_10+octagam_10"]]
+    assert rows(serve(demand, stock, 1), "given_g", "product") == [[30, "privigen_10"]]
+    single = small.shelf(("P1", "privigen_10", 10, 3), ("P1", "octagam_10", 10, 5))
+    assert rows(serve(demand, single, 3), "given_g", "product") == [[50, "octagam_10"]]
+
+
+def test_what_is_left_over_tops_up_with_the_product_given(small):
+    """Where courses are reduced before any is put off, too, nobody is given two products."""
+    tier = small.tier(3).model_copy(update={"lever_order": ("reduce", "defer")})
+    demand = small.patients(*({"due_g": 40, "product": "", "grade": 2} for _ in range(3)))
+    stock = small.shelf(("P1", "privigen_10", 10, 5), ("P1", "octagam_10", 10, 6))
+    problem = small.problem(demand, stock, tier)
+    plan = solve(problem)
+    result = serve_patients(demand, problem, plan, stock, seed=1)
+    verify(problem, plan, demand=demand, stock=stock, result=result).raise_if_failed()
+    assert not result.patients["product"].str.contains("+", regex=False).any()
+    assert sorted(result.patients["given_g"]) == [30, 30, 40]
+
+
 def test_grade_4_takes_whatever_there_is_where_it_may_neither_wait_nor_be_reduced(small, serve):
     demand = small.patients({"due_g": 40, "grade": 4}, {"due_g": 10, "grade": 3})
     result = serve(demand, small.shelf(("P1", "privigen_10", 10, 1)), 3)

@@ -92,6 +92,15 @@ def test_what_may_leave_a_place(small, run):
     assert given(served)["A000"] == 0
 
 
+def test_what_may_leave_a_place_counts_all_products_of_a_course(small, run):
+    """Grade 4 may be given several products here, and together no more than may leave."""
+    people = small.patients({"due_g": 50, "panel": "P2", "grade": 4, "product": ""})
+    vials = small.shelf(("P1", "privigen_10", 10, 3), ("P1", "octagam_10", 10, 2))
+    _, _, served, _ = run(people, vials, 3, limits(delivery=[{"out_of": "P1", "grams": 40}]))
+    assert given(served)["A000"] == 40
+    assert served["result"].patients["product"][0] == "privigen_10+octagam_10"
+
+
 @pytest.mark.parametrize(("limit", "words"), [({"courses": 1}, "1 courses"), ({"grams": 50}, "50 g it can infuse")])
 def test_what_a_panel_can_infuse(small, run, limit, words):
     people = small.patients(
@@ -252,5 +261,6 @@ def test_who_goes_short_is_told_what_would_have_helped(small):
     assert (frame["would_help"] == "")[whole].all()
     assert (frame["would_help"] != "")[~whole].all()
     assert any("g more of privigen_10 or octagam_10 in North" in text for text in told.values())
-    # 30 g were one vial; the 20 g vial that is left is too large for the 10 g missing.
-    assert told["A002"] == "The 10 g missing, of privigen_10 or octagam_10 in South, in smaller vials."
+    # 30 g were the one vial of a product; the vial of another that is left is neither of it nor small enough.
+    assert told["A002"] == "10 g more of octagam_10 in South, beyond what those who come first still lack."
+    assert "no more octagam_10 is left in South, and a course is of one product" in frame["reason"]["A002"]

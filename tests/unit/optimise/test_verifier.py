@@ -50,7 +50,7 @@ def test_what_is_right_passes(case):
     certificate = verify(problem, plan, **served)
     certificate.raise_if_failed()
     assert certificate.passed
-    assert len(certificate.checks) == 23
+    assert len(certificate.checks) == 24
     told = certificate.as_dict()
     assert told["passed"] is True
     assert {"name", "ok", "detail"} == set(told["checks"][0])
@@ -311,6 +311,19 @@ def test_somebody_not_funded_or_locked_given_the_wrong_thing(case):
     assert "products allowed by the tier" in failed(verify(problem, plan, **changed(served, issues=to_locked)))
     from_far = result.issues.assign(location="NATIONAL")
     assert "vials only from within reach" in failed(verify(problem, plan, **changed(served, issues=from_far)))
+
+
+def test_somebody_given_two_products_at_once(small):
+    demand = small.patients({"due_g": 40, "product": ""}, {"due_g": 40, "product": ""})
+    stock = small.shelf(("P1", "privigen_10", 20, 2), ("P1", "octagam_10", 20, 2))
+    problem = small.problem(demand, stock, 3)
+    plan = solve(problem)
+    result = serve_patients(demand, problem, plan, stock, seed=1)
+    served = {"demand": demand, "stock": stock, "result": result}
+    assert not failed(verify(problem, plan, **served))
+    mixed = pd.concat([result.issues.assign(vials=1, patient_id=patient) for patient in ("A000", "A001")])
+    names = failed(verify(problem, plan, **changed(served, issues=mixed)))
+    assert names == {"one product each, where the tier mixes none"}
 
 
 def test_a_reserve_given_away_or_of_another_pool(case):
