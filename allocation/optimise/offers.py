@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from allocation.optimise.network import NONE, UNLIMITED, Ints, Network, Pool
+from allocation.optimise.network import NONE, UNLIMITED, Bools, Ints, Network, Pool
 from allocation.optimise.shelf import Drawn, Shelf, drawn_mg
 from allocation.optimise.side_limits import SideLimits
 from allocation.rules import NATIONAL
@@ -33,12 +33,15 @@ class Offers:
     ----------
     switch_left_mg
         What each panel may still give as another product.
+    held_once
+        Whether a place held any of a product before anything was given or kept, shape (places, products).
     promised_mg
         What later stages are planned to have, shape (pools, products). It is offered last, not withheld.
     """
 
     def __init__(self, net: Network, flows: pd.DataFrame, shelf: Shelf) -> None:
         self.net, self.shelf = net, shelf
+        self.held_once: Bools = net.stock_mg > 0
         limit = net.switch_limit_mg
         self.switch_left_mg = [_UNLIMITED] * net.n_panels if limit is None else limit.tolist()
         self._pool_of = {int(panel): pool for pool in net.pools for panel in pool.panels}

@@ -103,7 +103,13 @@ class PatientResult:
 
 
 def serve_patients(
-    demand: pd.DataFrame, problem: Problem, plan: Plan, stock: pd.DataFrame, *, seed: int
+    demand: pd.DataFrame,
+    problem: Problem,
+    plan: Plan,
+    stock: pd.DataFrame,
+    *,
+    seed: int,
+    all_stock: pd.DataFrame | None = None,
 ) -> PatientResult:
     """Give patients whole vials as the plan says, and what is left over to those still waiting.
 
@@ -118,6 +124,9 @@ def serve_patients(
         Vials usable now: ``location``, ``product``, ``vial_mg``, ``vials``, ``expiry_date``.
     seed
         Seed of the lottery.
+    all_stock
+        Where ``stock`` leaves out vials that are kept for later or given to others, all there are: reasons then tell
+        what nobody ever held from what is not left.
 
     Returns
     -------
@@ -134,6 +143,8 @@ def serve_patients(
     patients = _patients(net, rows, served, lottery)
     shelf = Shelf(stock, panels=problem.panels, products=net.product_codes)
     service = Service(net, plan, make_offers(net, plan.flows, shelf))
+    if all_stock is not None:
+        service.offers.held_once = Shelf(all_stock, panels=problem.panels, products=net.product_codes).mg > 0
     rounding = []
     for stage in range(len(net.stages)):
         service.serve(stage, [patient for patient in patients if net.stage[patient.c] == stage])

@@ -202,7 +202,7 @@ def _nothing_left(offers: Offers, c: int) -> str:
         what = f"none of the {len(codes)} products that may be given"
     else:
         what = f"neither {codes[0]} nor any of the {len(codes) - 1} others that may be given"
-    if net.stock_mg[offers.places(c)][:, products].any():
+    if offers.held_once[offers.places(c)][:, products].any():
         return f"{what} is left {_reach_words(offers, c)}"
     return f"{_holder(offers, c)} holds {what}"
 

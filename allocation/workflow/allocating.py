@@ -162,7 +162,7 @@ def allocate(
         settled = settle_demand(chosen, problem, demand, solver="cbc" if solver == "cbc" else "highs")
         problem, plan = settled.problem, settled.plan
         demand = with_priority(settled, demand)
-        people = serve_patients(demand, problem, plan, usable, seed=seed)
+        people = serve_patients(demand, problem, plan, usable, seed=seed, all_stock=shelf.good)
         certificate = verify_settled(settled, demand=demand, stock=usable, result=people)
         certificate.raise_if_failed()
         people = told(settled, people)

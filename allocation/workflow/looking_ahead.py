@@ -62,7 +62,7 @@ class LookedAhead:
 
         rest = offer_rest(
             self.first, self.everybody, people, tier=self.horizon.total.tier, panels=rules.panels,
-            products=rules.products, seed=seed, solver="cbc" if solver == "cbc" else "highs",
+            products=rules.products, seed=seed, stock=stock, solver="cbc" if solver == "cbc" else "highs",
         )  # fmt: skip
         parts: tuple[tuple[Problem, Plan], ...] = ()
         checks = certificate.checks

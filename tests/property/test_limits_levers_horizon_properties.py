@@ -187,7 +187,7 @@ def test_looking_ahead(people, rows, tier, reserve_g, first):
     problem = build_problem(served, chosen.stock, tier=tier, panels=PANELS, products=PRODUCTS, reserve=held)
     result = serve_patients(served, problem, solve(problem), chosen.stock, seed=1)
     verify(problem, solve(problem), demand=served, stock=chosen.stock, result=result).raise_if_failed()
-    rest = offer_rest(chosen, now, result, tier=tier, panels=PANELS, products=PRODUCTS, seed=1)
+    rest = offer_rest(chosen, now, result, tier=tier, panels=PANELS, products=PRODUCTS, seed=1, stock=there)
     assert (rest is not None) == chosen.waits.any()
     if rest is not None:
         rest.certificate.raise_if_failed()

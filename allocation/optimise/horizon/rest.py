@@ -60,6 +60,7 @@ def offer_rest(
     panels: PanelSet,
     products: ProductSet,
     seed: int,
+    stock: pd.DataFrame,
     solver: SolverName = "highs",
 ) -> Rest | None:
     """Offer what is left to those who stood back; None where nobody did.
@@ -70,6 +71,8 @@ def offer_rest(
         The demand table that ``first`` was made of.
     people
         Those who did not stand back, as they were served.
+    stock
+        All vials there are now.
 
     Raises
     ------
@@ -82,7 +85,7 @@ def offer_rest(
     whole = tier.model_copy(update={"reduce_grades": (), "defer_grades": _GRADES})
     problem = build_problem(rows, people.left, tier=whole, panels=panels, products=products, limits=people.limits_left)
     plan = solve(problem, solver=solver)
-    served = serve_patients(rows, problem, plan, people.left, seed=seed)
+    served = serve_patients(rows, problem, plan, people.left, seed=seed, all_stock=stock)
     checks = verify(problem, plan, demand=rows, stock=people.left, result=served).checks
     named = tuple(replace(item, name=f"{item.name}, of those who stood back") for item in checks)
     return Rest(problem, plan, _joined(people, served, tuple(panels.by_code)), Certificate(named))

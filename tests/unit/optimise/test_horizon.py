@@ -177,9 +177,9 @@ def joined(small, people, there):
     in_line = now.loc[~first.waits].reset_index(drop=True)
     problem = build_problem(in_line, first.stock, limits=first.limits, **rules)
     plan_now = solve(problem)
-    people_now = serve_patients(in_line, problem, plan_now, first.stock, seed=1)
-    rest = offer_rest(first, now, people_now, seed=1, **rules)
     usable = there[there["available_from"].isna()].drop(columns="available_from")
+    people_now = serve_patients(in_line, problem, plan_now, first.stock, seed=1, all_stock=usable)
+    rest = offer_rest(first, now, people_now, seed=1, stock=usable, **rules)
     result = people_now if rest is None else rest.people
     checks = verify_first(first, now, usable, result)
     assert all(item.ok for item in checks), checks
@@ -190,6 +190,17 @@ def joined(small, people, there):
     told, planned = told_ahead(horizon, first, now, result)
     parts = ((problem, plan_now),) if rest is None else ((problem, plan_now), (rest.problem, rest.plan))
     return told.patients.set_index("due_g"), planned, {one.name: one.value for one in joined_objectives(parts)}
+
+
+def test_what_is_all_kept_for_later_is_not_told_as_never_there(small):
+    people = demand(small, {"due_g": 20, "grade": 1}, {"due_g": 40, "grade": 4, "week": 1})
+    table, *_ = joined(small, people, stock(small, ("P1", "privigen_10", 10, 4, None, None)))
+    (waits,) = table[table["given_g"] == 0].itertuples()
+    assert "holds no" not in waits.reason
+    assert "is left in North" in waits.reason
+    assert "40 g of privigen_10 in North are kept for later weeks" in waits.reason
+    nowhere, *_ = joined(small, people, stock(small, ("P1", "hizentra_20", 10, 4, None, None)))
+    assert "holds no privigen_10" in nowhere["reason"].iloc[0]
 
 
 def test_what_is_left_is_offered_to_those_who_stood_back(small):
