@@ -96,7 +96,6 @@ def short_reason(offers: Offers, c: int, *, grade: int, due_mg: int, given_mg: i
     where = _reach_words(offers, c)
     what = _all_words(offers, c)
     left = f"{in_grams(left_mg)} g of {what} left {where}"
-    makes = "no one product of the {} makes" if _of_one(offers, c) else "the {} do not make"
     limited = offers.switch_left_mg[int(net.panel[c])] < due_mg - given_mg
     bound, change = offers.bound_by(c, due_mg - given_mg)
     if given_mg:
@@ -112,14 +111,14 @@ def short_reason(offers: Offers, c: int, *, grade: int, due_mg: int, given_mg: i
     elif limited and int(net.own[c]) != NONE and int(net.choice[c]) != NONE:
         own = net.product_codes[int(net.own[c])]
         cause = f"{own} is short {where} and the panel has used up what it may switch ({_quota(net, c)})"
-    elif grade not in tier.reduce_grades and not given_mg:
-        cause = f"{makes.format(left)} a whole course"
+    elif max(grade, 1) not in tier.reduce_grades and not given_mg:
+        cause = _too_little(offers, c, due_mg, "a whole course")
     elif given_mg and tier.reduces_first and max(grade, 1) in tier.reduce_grades:
         cause = f"stock of {what} is short {where}, and courses are reduced before any is put off"
     elif given_mg:
         cause = _no_more(offers, c, of) if of != NONE else f"no vial of the {left} fits what is missing"
     else:
-        cause = f"{makes.format(left)} {share:.0%} of the course, the least that may be given"
+        cause = _too_little(offers, c, due_mg * share, f"{share:.0%} of the course, the least that may be given")
     reserve = ", the emergency reserve being kept" if held and not given_mg else ""
     order = "; who waits longest goes first, then the lottery" if not given_mg else ""
     return f"{head}: {cause}{reserve}{order}."
@@ -154,6 +153,16 @@ def would_help(offers: Offers, c: int, *, missing_mg: int, of: int = NONE) -> st
 def _of_one(offers: Offers, c: int) -> bool:
     """Whether a class may take this product or that, but nobody of it several."""
     return len(offers.products(c)) > 1 and not offers.mixes(c)
+
+
+def _too_little(offers: Offers, c: int, least_mg: float, least: str) -> str:
+    """That what is left in reach does not make the least that may be given."""
+    left, what, where = offers.left_of(c), _all_words(offers, c), _reach_words(offers, c)
+    if not _of_one(offers, c):
+        return f"the {in_grams(sum(left))} g of {what} left {where} do not make {least}"
+    if max(left) < least_mg:
+        return f"of {what} no more than {in_grams(max(left))} g of any one is left {where}, less than {least}"
+    return f"of {what} no single one makes {least}, in the vials left {where}"
 
 
 def _no_more(offers: Offers, c: int, of: int) -> str:
