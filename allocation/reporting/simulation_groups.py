@@ -133,7 +133,9 @@ def outcome_section(facts: Facts) -> Section:
         ("median", "Median"),
         ("p95", "95%"),
     )
-    frame = facts.outcomes.copy()
+    frame = facts.outcomes
+    # A first week that never came is an answer; what the run does not model, such as chairs, is none.
+    frame = frame[(frame["replications"] > 0) | (frame["unit"] == "week")].copy()
     for column, _ in numbers:
         frame[column] = [by_unit(value, unit) for value, unit in zip(frame[column], frame["unit"], strict=True)]
     columns = [
