@@ -34,7 +34,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "patients_due": ("Patients who fell due at least once", "patients"),
     "patients_late": ("Patients with a course late by a day or more", "patients"),
     **{
-        f"patients_late_grade_{grade}": (f"Grade {grade} patients with a course late by a day or more", "patients")
+        f"patients_late_grade_{grade}": (f"Patients late by a day or more, longest while of grade {grade}", "patients")
         for grade in _GRADES_DOWN
     },
     "patients_late_over_14_days": ("Patients with a course more than 14 days late", "patients"),
@@ -55,10 +55,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "first_stock_out_panel_week": ("First week a product ran out at a panel that uses it, where one did", "week"),
     "first_stock_out_week": ("First week a product in use ran out in all the country, where one did", "week"),
     "products_out": ("Products that ran out in all the country", "products"),
-    "recovery_weeks": (
-        "Weeks from the first late course or tier 2 to tier 1 and nobody waiting, if ever",
-        "weeks",
-    ),
+    "recovery_weeks": ("Weeks from the first above tier 1 to tier 1 for good and nobody waiting, if ever", "weeks"),
     "lowest_cover_weeks": ("Lowest weeks of cover", "weeks"),
     "grams_moved_g": ("Grams moved between places", "g"),
     "grams_switched_g": ("Grams given of another product than the patient's own", "g"),
@@ -110,10 +107,13 @@ def outcomes_of(country: Country) -> dict[str, float]:
 
 
 def affected_of(country: Country) -> Affected:
-    """Sums over patients, so that nobody can be told from them but by a count of one."""
+    """Sums over patients, so that nobody can be told from them but by a count of one.
+
+    Each patient counts once, under the grade held during the longest wait: reviews lapse and are made up for.
+    """
     state, people = country.state, country.state.people
     places = country.world.places
-    key = (people.panel * len(places.entries) + people.entry) * GRADES + state.grade
+    key = (people.panel * len(places.entries) + people.entry) * GRADES + state.told_grade
     size = len(places.panels) * len(places.entries) * GRADES
     due = state.ever_due
     patients = np.bincount(key[due], minlength=size)
@@ -132,7 +132,7 @@ def affected_of(country: Country) -> Affected:
         patients_late=total(state.longest_wait_days > 0),
         patients_reduced=total(state.reduced),
         patients_interrupted=total(state.interrupted),
-        days_late_total=total(state.total_wait_days),
+        days_late_total=total(state.longest_wait_days),
         deferred_mg_weeks=total(state.deferred_mg_weeks),
         unmet_mg=total(state.unmet_mg),
     )
@@ -166,7 +166,8 @@ def _waits(country: Country) -> dict[str, float]:
     late = state.longest_wait_days > 0
     weekly_mg = people.weekly_mg
     days = state.total_wait_days[state.ever_due]
-    missed = (state.unmet_mg > 0) & (state.grade == 4)
+    grade_told = state.told_grade
+    missed = (state.unmet_mg > 0) & (grade_told == 4)
     values = {
         "patients_due": state.ever_due.sum(),
         "patients_late": late.sum(),
@@ -187,7 +188,7 @@ def _waits(country: Country) -> dict[str, float]:
         "mean_reviews_overdue": np.mean([week.reviews_overdue for week in country.national]),
     }
     for grade in _GRADES_DOWN:
-        values[f"patients_late_grade_{grade}"] = (late & (state.grade == grade)).sum()
+        values[f"patients_late_grade_{grade}"] = (late & (grade_told == grade)).sum()
     return values
 
 
@@ -214,12 +215,17 @@ def _shelves(country: Country) -> dict[str, float]:
 
 
 def _recovery(country: Country) -> float:
-    """Weeks until all is well and stays so to the end of the run; NaN where nothing happens or it does not end."""
+    """Weeks from the first above tier 1 to one, after the last above it, at whose end nobody waits.
+
+    A single late course long before or after has nothing to do with the shortage. NaN where no other tier is reached,
+    or where it does not end in time.
+    """
     owed = country.record.cube[..., MEASURES.index("deferred")].sum(axis=(1, 2, 3))
-    trouble = np.flatnonzero((owed > 0) | (np.array([week.tier for week in country.national]) > 1))
-    if not trouble.size or trouble[-1] == len(owed) - 1:
+    above = np.flatnonzero(np.array([week.tier for week in country.national]) > 1)
+    if not above.size:
         return np.nan
-    return float(trouble[-1] + 1 - trouble[0])
+    well = np.flatnonzero(owed[above[-1] + 1 :] == 0)
+    return float(above[-1] + 1 + well[0] - above[0]) if well.size else np.nan
 
 
 def _percent(part: float, whole: float) -> float:

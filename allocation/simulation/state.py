@@ -35,6 +35,9 @@ class State:
         done about a shortage.
     longest_wait_days, total_wait_days
         Whole days from due to given, the worst course and all courses together.
+    hardest_grade
+        Grade of each patient during the longest wait so far, or when something was given up without any wait; -1 where
+        neither has happened.
     deferred_mg_weeks
         Milligrams owed at the end of each week, summed over the weeks.
     unmet_mg
@@ -60,6 +63,7 @@ class State:
     interval_days: Floats = field(init=False)
     longest_wait_days: Ints = field(init=False)
     total_wait_days: Ints = field(init=False)
+    hardest_grade: Ints = field(init=False)
     deferred_mg_weeks: Ints = field(init=False)
     unmet_mg: Ints = field(init=False)
     review_open: Bools = field(init=False)
@@ -82,6 +86,7 @@ class State:
         self.interval_days = self.people.interval_days
         self.longest_wait_days = np.zeros(n, dtype=np.int64)
         self.total_wait_days = np.zeros(n, dtype=np.int64)
+        self.hardest_grade = np.full(n, -1, dtype=np.int64)
         self.deferred_mg_weeks = np.zeros(n, dtype=np.int64)
         self.unmet_mg = np.zeros(n, dtype=np.int64)
         self.review_open = self.people.review_overdue.copy()
@@ -97,6 +102,11 @@ class State:
     def weekly_mg(self) -> Floats:
         """Milligrams a week in the long run, as things stand; 0 for an acute patient."""
         return self.course_mg * (DAYS_PER_WEEK / self.interval_days)
+
+    @property
+    def told_grade(self) -> Ints:
+        """The grade that each patient is counted under: that of the hardest time, else the present one."""
+        return np.where(self.hardest_grade >= 0, self.hardest_grade, self.grade)
 
     def fall_due(self, index: Ints, week: int) -> None:
         """The next course of these patients falls due."""
@@ -132,7 +142,9 @@ class State:
         """A patient whose course is ready is given it so many days later, as no chair is free."""
         self.total_wait_days[person] += days
         wait = int(self._last_wait_days[person]) + days
-        self.longest_wait_days[person] = max(int(self.longest_wait_days[person]), wait)
+        if wait > self.longest_wait_days[person]:
+            self.longest_wait_days[person] = wait
+            self.hardest_grade[person] = self.grade[person]
         self.due_day[person] += days
 
     def lose(self, index: Ints, *, day: int, week: int) -> None:
@@ -156,8 +168,11 @@ class State:
 
     def _give_up(self, index: Ints, mg: Ints, week: int) -> None:
         short = mg > 0
-        self.unmet_mg[index[short]] += mg[short]
-        self._count("unmet", week, index[short], mg[short])
+        who = index[short]
+        self.unmet_mg[who] += mg[short]
+        first = who[self.hardest_grade[who] < 0]
+        self.hardest_grade[first] = self.grade[first]
+        self._count("unmet", week, who, mg[short])
 
     def _wait_until(self, index: Ints, day: float) -> None:
         # Nobody is counted late for the time before the run began.
@@ -165,6 +180,8 @@ class State:
         days = np.floor(np.maximum(day - since, 0.0)).astype(np.int64)
         self.total_wait_days[index] += days
         self._last_wait_days[index] = days
+        longer = index[days > self.longest_wait_days[index]]
+        self.hardest_grade[longer] = self.grade[longer]
         self.longest_wait_days[index] = np.maximum(self.longest_wait_days[index], days)
         self.interrupted[index] |= days >= self.people.interval_days[index]
 

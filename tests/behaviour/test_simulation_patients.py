@@ -19,7 +19,7 @@ from allocation.simulation import World, prepare
 from allocation.simulation.country import Country
 from allocation.simulation.demand import ROUTES
 from allocation.simulation.engine import play
-from allocation.simulation.outcomes import outcomes_of
+from allocation.simulation.outcomes import affected_of, outcomes_of
 from allocation.simulation.record import MEASURES
 from allocation.workflow.cohorts import read
 from allocation.workflow.rules_in_use import load_rules
@@ -282,3 +282,21 @@ def test_with_ample_supply_nobody_waits_but_for_a_rare_second_arrival(name: str,
         if len(people) > 5000:
             assert set(people.route[late].tolist()) <= {ROUTES.index("IM")}
             assert late.sum() / state.ever_due.sum() < 0.0003
+
+
+def test_who_waits_counts_under_the_grade_of_that_time(make: Make) -> None:
+    country = played(make(weeks=60, disruption=[DEEP]))
+    state, people = country.state, country.state.people
+    late = state.longest_wait_days > 0
+    moved = late & (state.told_grade != state.grade)
+    assert moved.sum() > 5, "some have another grade by the end"
+    assert np.isin(state.told_grade[moved], (*people.grade_if_lapsed[moved], *people.grade_if_reviewed[moved])).all()
+    assert np.array_equal(state.told_grade[~late & (state.unmet_mg == 0)], state.grade[~late & (state.unmet_mg == 0)])
+    found, told = outcomes_of(country), affected_of(country)
+    for grade in (4, 3, 2, 1):
+        assert found[f"patients_late_grade_{grade}"] == told.patients_late[told.grade == grade].sum()
+    assert (told.patients_late <= told.patients).all()
+    assert told.patients.sum() == state.ever_due.sum()
+    # The days told beside late patients are each one's longest delay.
+    assert told.days_late_total.sum() == state.longest_wait_days.sum() < state.total_wait_days.sum()
+    assert told.days_late_total.sum() / told.patients_late.sum() == pytest.approx(found["mean_days_late"])

@@ -126,7 +126,9 @@ def test_who_waits_is_told_that_no_single_product_would_do(small, serve):
     result = serve(demand, stock, 3)
     assert rows(result, "given_g", "status") == [[0, "deferred"]]
     reason, change = rows(result, "reason", "would_help")[0]
-    assert "of privigen_10 and octagam_10 no more than 20 g of any one is left in North, less than 50% of the c" in reason
+    assert (
+        "of privigen_10 and octagam_10 no more than 20 g of any one is left in North, less than 50% of the c" in reason
+    )
     assert change.startswith("30 g more of privigen_10")
     large = small.shelf(("P1", "privigen_10", 20, 1), ("P1", "octagam_10", 60, 1))
     assert "no single one makes 50% of the course" in rows(serve(demand, large, 3), "reason")[0][0]
