@@ -53,8 +53,9 @@ def cover_sentence(lows: pd.DataFrame, start: float) -> str:
     if lows.empty:
         return "Weeks of cover cannot be told: the run has no expected demand."
     low, middle, high = (float(value) for value in np.quantile(lows["cover_weeks"], [0.05, 0.5, 0.95]))
-    week = number(float(np.median(lows["week"])), 0)
-    text = f"Cover is lowest in week {week}, at {number(middle)} weeks of demand"
+    first, week, last = (number(float(at), 0) for at in np.quantile(lows["week"], [0.05, 0.5, 0.95]))
+    spread = f" (weeks {first} to {last})" if first != last else ""
+    text = f"Cover is lowest in week {week}{spread}, at {number(middle)} weeks of demand"
     if len(lows) > 1:
         digits = 1 if number(low) != number(high) else 2
         text += f" (90% of replications: {number(low, digits)} to {number(high, digits)})"
@@ -65,7 +66,10 @@ def cover_finding(lows: pd.DataFrame, start: float) -> str:
     """Heading of the chart of cover."""
     middle = float(np.median(lows["cover_weeks"]))
     if number(middle) == number(start):
-        return f"Cover never falls below the {number(start)} weeks it starts with"
+        least = number(float(lows["cover_weeks"].min()))
+        if least == number(start):
+            return f"Cover never falls below the {number(start)} weeks it starts with"
+        return f"Cover mostly stays at the {number(start)} weeks it starts with; {least} at worst"
     return f"Cover falls from {number(start)} to {number(middle)} weeks"
 
 
@@ -74,6 +78,7 @@ def tier_sentence(reached: pd.DataFrame, replications: int) -> str:
     if reached.empty:
         return f"Tier 2 or above is reached in {times(0, replications)}."
     parts: list[str] = []
+    highest = int(reached["tier"].max())
     for row in records(reached.sort_values("tier", ascending=False).head(2)):
         first = f"week {number(row['first_median'], 0)}"
         hits = int(row["replications"])
@@ -81,7 +86,8 @@ def tier_sentence(reached: pd.DataFrame, replications: int) -> str:
         if hits > 1 and round(row["first_p05"]) != round(row["first_p95"]):
             spread = f" (weeks {number(row['first_p05'], 0)} to {number(row['first_p95'], 0)})"
         verb = "" if parts else " is reached"
-        parts.append(f"tier {row['tier']}{verb} in {times(hits, replications)}, first in {first}{spread}")
+        above = " or above" if int(row["tier"]) < highest else ""
+        parts.append(f"tier {row['tier']}{above}{verb} in {times(hits, replications)}, first in {first}{spread}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."
 
@@ -123,8 +129,11 @@ def fill_finding(weekly: pd.DataFrame) -> str:
         return "Nothing was owed to graded patients"
     worst = lowest(graded, graded["median"])
     if worst["median"] >= 1 - _NONE:
-        every = graded["least"].min() >= 1 - _NONE
-        return f"Every grade is served in full in every week of {'every' if every else 'the median'} replication"
+        low = lowest(graded, graded["least"])
+        if low["least"] >= 1 - _NONE:
+            return "Every grade is served in full in every week of every replication"
+        fall = f"{grade_name(int(low['grade'])).lower()} falls to {percent(low['least'])} at worst"
+        return f"In each week most replications serve every grade in full; {fall}"
     given = "nothing is" if worst["median"] <= _NONE else f"{percent(worst['median'], 0)} of the grams owed are"
     text = f"{grade_name(int(worst['grade']))} falls lowest: {given} given in week {int(worst['week'])}"
     four = graded.loc[graded["grade"] == 4, "median"]
@@ -134,7 +143,7 @@ def fill_finding(weekly: pd.DataFrame) -> str:
     if least >= 1 - _NONE:
         return f"{text}; grade 4 is served in full in every week of every replication"
     if four.min() >= 1 - _NONE:
-        return f"{text}; grade 4 falls to {percent(least)} at worst, but not in the median replication"
+        return f"{text}; grade 4 in full in most replications in each week, {percent(least)} at worst"
     return f"{text}; grade 4 to {percent(float(four.min()))}, {percent(least)} at worst"
 
 
@@ -156,7 +165,7 @@ def late_sentence(everybody: Mapping[str, float | str]) -> str:
         share = "" if isinstance(patients, str) or not patients else f" ({percent(late / patients)})"
         first = f"{count(late)}{of} patients{share} get at least one course late"
         if not isinstance(everybody["days_each"], str):
-            first += f", {days(everybody['days_each'])} days each on average"
+            first += f", their longest delay {days(everybody['days_each'])} days on average"
     if isinstance(unmet_g, str):
         return f"{first}."
     if unmet_g == 0:
@@ -176,8 +185,14 @@ def precision_sentences(summary: Mapping[str, Any]) -> tuple[str, ...]:
     for name, asked in (summary.get("precision") or {}).items():
         if asked["reached"]:
             continue
-        half = "cannot be told" if asked["half_width"] is None else f"is {number(asked['half_width'], 2)} to each side"
         played = plural(int(summary["replications"]), "replication")
+        if asked["half_width"] is None:
+            told.append(
+                f"The precision asked of {name} is not reached: after {played} it has no interval, "
+                "as fewer than two of them have a value of it."
+            )
+            continue
+        half = f"is {number(asked['half_width'], 2)} to each side"
         wanted, pilot = number(asked["half_width_wanted"], 2), count(asked["pilot_replications"])
         told.append(
             f"The precision asked of {name} is not reached: after {played} its interval {half} and was to be {wanted}; "

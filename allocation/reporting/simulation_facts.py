@@ -14,7 +14,6 @@ from allocation.reporting.disclosure import HIDDEN, is_hidden, is_national, prot
 from allocation.reporting.frames import records
 from allocation.reporting.load import SimulationRun
 from allocation.reporting.shared_parts import named
-from allocation.reporting.words import whole_percent
 
 __all__ = ["Facts", "facts_of", "summary_list"]
 
@@ -202,9 +201,7 @@ def _marks(disruptions: list[Mapping[str, Any]]) -> tuple[list[Mark], pd.DataFra
     """Letters for disruptions: as spans for charts and as rows for a table."""
     rows: list[dict[str, Any]] = []
     for place, item in enumerate(disruptions):
-        weeks, size = item.get("weeks"), item.get("size")
-        kind = named(item.get("kind", ""))
-        is_share = isinstance(size, int | float) and not isinstance(size, bool) and abs(size) <= 1
+        weeks, kind = item.get("weeks"), named(item.get("kind", ""))
         rows.append(
             {
                 "letter": chr(ord("A") + place) if place < 26 else str(place + 1),
@@ -213,8 +210,8 @@ def _marks(disruptions: list[Mapping[str, Any]]) -> tuple[list[Mark], pd.DataFra
                 "what": str(item.get("text") or kind).rstrip("."),
                 "start": float(item.get("start_week") or 0),
                 "weeks": float("inf") if weeks is None else float(weeks),
-                "size": whole_percent(size) if is_share else "" if size is None else str(size),
+                "role": named(item.get("role", "")),
             }
         )
-    frame = pd.DataFrame(rows, columns=["letter", "kind", "text", "what", "start", "weeks", "size"])
+    frame = pd.DataFrame(rows, columns=["letter", "kind", "text", "what", "start", "weeks", "role"])
     return [(row["letter"], row["start"], row["start"] + row["weeks"]) for row in rows], frame

@@ -83,7 +83,7 @@ def indication_section(facts: Facts) -> Section:
         Column("late_p05", "5%", count, counts_people=True),
         Column("late_p95", "95%", count, counts_people=True),
         Column("late_share", "Late, %", percent),
-        Column("days_each", "Days late, per late patient", days),
+        Column("days_each", "Longest delay of a late patient, days", days),
         Column("unmet_g", "Given up, kg", kilograms),
     ]
     note = "Means over replications; 5% and 95% are quantiles over replications of the patients late."
@@ -102,7 +102,7 @@ def indication_section(facts: Facts) -> Section:
     top = records(some)[0]
     finding = f"Most patients late: {top['name']}, {count(top['patients_late'])} patients"
     if not is_hidden(top["days_each"]):
-        finding += f", {days(top['days_each'])} days each on average"
+        finding += f", by {days(top['days_each'])} days on average"
     banded = facts.replications > 1
     bars = chart(
         lambda size: charts_groups.bars(

@@ -210,7 +210,7 @@ def _grade_section(facts: Facts) -> Section:
         Column("patients", "Patients", count, counts_people=True),
         Column("patients_late", "Late at least once", count, counts_people=True),
         Column("late_share", "Late, %", percent),
-        Column("days_each", "Days late, per late patient", days),
+        Column("days_each", "Longest delay of a late patient, days", days),
         Column("due_g", "Due, kg", kilograms),
         Column("issued_g", "Given, kg", kilograms),
         Column("fill", "Given, % of owed", percent),
@@ -244,9 +244,10 @@ def _assumption_section(facts: Facts) -> Section:
             Column("text", "What happens", roomy=True),
             Column("start", "From week", whole),
             Column("weeks", "Weeks", whole),
-            Column("size", "Size"),
+            Column("role", "Role"),
         ]
-        before.append(table(facts.disruptions, columns, key="disruptions", caption="Disruptions of this scenario"))
+        caption = "Disruptions of this scenario, and what is done about them"
+        before.append(table(facts.disruptions, columns, key="disruptions", caption=caption))
     tiers = summary_list(summary, "tiers")
     if tiers:
         frame = pd.DataFrame([{"tier": f"Tier {item.get('tier')}", "name": item.get("name", "")} for item in tiers])

@@ -32,6 +32,7 @@ _LEDGER = "ledger.json"
 _PART = "part.json"
 _MOST_CHANGES = 4
 _TEMPORARY = re.compile(r"\..+\.part-[0-9a-f]{8}")
+_LEDGER_HALF_WRITTEN = re.compile(r"\.ledger\.part-[0-9a-f]{8}\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ class PartStore:
             Where ``resume`` is asked for and the parts belong to another run, or the folder is not ours.
         """
         found = _read_ledger(folder)
+        if folder.exists() and found is None:
+            # A run that was killed in its first moment left no more than this.
+            for one in folder.iterdir():
+                if _LEDGER_HALF_WRITTEN.fullmatch(one.name):
+                    one.unlink()
         if folder.exists() and found is None and any(folder.iterdir()):
             raise InputError(Fault(str(folder), "a folder of an unfinished run", remedy="Move it out of the way."))
         text = canonical_json(decided)

@@ -125,6 +125,14 @@ def test_parts_of_another_run_are_refused_and_other_folders_left_alone(tmp_path:
     assert (tmp_path / "mine" / "letter.txt").exists()
 
 
+def test_a_run_killed_while_it_wrote_its_ledger_may_begin_again(tmp_path: Path) -> None:
+    folder, building = tmp_path / "run.work", tmp_path / ".run.part-00000000"
+    folder.mkdir()
+    (folder / ".ledger.part-0a0b0c0d.json").touch()
+    PartStore.open(folder, decided={"seed": 1}, resume=False, building=building)
+    assert [one.name for one in folder.iterdir()] == ["ledger.json"]
+
+
 def test_what_has_changed_since_is_named(tmp_path: Path) -> None:
     first = {
         "inputs": {"cohort": {"sha256": "a"}},

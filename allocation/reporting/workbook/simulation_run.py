@@ -25,7 +25,12 @@ _MEAN = "Means over replications for the whole run."
 _PATIENTS = Field("patients", "Patients", "Patients who had a course due, mean of the replications.", "count")
 _LATE = Field("patients_late", "Late at least once", "Patients with a course late, mean of the replications.", "count")
 _LATE_SHARE = Field("late_share", "Late (% of patients)", "Patients late as a share of the patients.", "share")
-_DAYS_EACH = Field("days_each", "Days late per late patient (days)", "Mean days late of those who were late.", "days")
+_DAYS_EACH = Field(
+    "days_each",
+    "Longest delay of a late patient (days)",
+    "Mean over those who were late, each by the longest delay.",
+    "days",
+)
 _DUE = Field("due_kg", "Due (kg)", "Grams newly due over the run, in kilograms.", "kilograms")
 _ISSUED = Field("issued_kg", "Given (kg)", "Grams given over the run, in kilograms.", "kilograms")
 _UNMET = Field("unmet_kg", "Given up (kg)", "Never given, not merely late, in kilograms.", "kilograms")
@@ -196,7 +201,7 @@ def _disruptions(facts: Facts) -> Sheet:
         Field("text", "What happens", "In words.", roomy=True),
         Field("start", "From week", "First week of it.", "whole"),
         Field("weeks", "Weeks", "How many weeks it lasts.", "whole"),
-        Field("size", "Size", "Size as the scenario gives it."),
+        Field("role", "Role", "Disruption, or mitigation of one."),
     )
     return Sheet("Disruptions", "What befalls supply and demand in this scenario", fields, facts.disruptions)
 
