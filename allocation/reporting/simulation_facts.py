@@ -210,7 +210,7 @@ def _marks(disruptions: list[Mapping[str, Any]]) -> tuple[list[Mark], pd.DataFra
                 "what": str(item.get("text") or kind).rstrip("."),
                 "start": float(item.get("start_week") or 0),
                 "weeks": float("inf") if weeks is None else float(weeks),
-                "role": named(item.get("role", "")),
+                "role": str(item.get("role", "")).capitalize(),
             }
         )
     frame = pd.DataFrame(rows, columns=["letter", "kind", "text", "what", "start", "weeks", "role"])

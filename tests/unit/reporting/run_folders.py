@@ -233,6 +233,7 @@ def make_run_folder(folder: Path, *, weeks: int = 60, replications: int = 5, cal
         else [
             {
                 "kind": "output_cut",
+                "role": "disruption",
                 "start_week": START,
                 "weeks": LENGTH,
                 "size": -LOSS,
