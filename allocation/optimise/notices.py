@@ -171,13 +171,15 @@ def unusable_mg(net: Network, left: pd.DataFrame) -> int:
     return sum(size * count for place, product, size, count in lines if (place, product) in shut)
 
 
-def expiry_notices(off: pd.DataFrame) -> list[Notice]:
+def expiry_notices(off: pd.DataFrame, *, ahead: bool) -> list[Notice]:
     """What is given that goes off before the day of the course it is for, panel by panel in one sentence.
 
     Parameters
     ----------
     off
         As :func:`allocation.optimise.expiry.gone_off` gives it.
+    ahead
+        Whether the allocation looked ahead.
     """
     if off.empty:
         return []
@@ -188,9 +190,9 @@ def expiry_notices(off: pd.DataFrame) -> list[Notice]:
     ]
     more = f" and {len(told) - _PANELS_NAMED} other panels" if len(told) > _PANELS_NAMED else ""
     mg = int(off["mg"].sum())
+    help_with = "Fewer weeks at a time" if ahead else "Fewer weeks at a time, or --horizon-weeks,"
     text = (
         f"{in_grams(mg)} g were given that go off before the day they are due, and nothing alike lasts longer: "
-        f"{', '.join(told[:_PANELS_NAMED])}{more}. Fewer weeks at a time, or --horizon-weeks, give them to whoever is "
-        "due before."
+        f"{', '.join(told[:_PANELS_NAMED])}{more}. {help_with} may give them to whoever is due before."
     )
     return [Notice("goes_off_before_due", "", mg, text)]

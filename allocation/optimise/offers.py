@@ -125,18 +125,23 @@ class Offers:
         panels = zip(self.net.problem.panels, limits, self.switch_left_mg, strict=False)
         return {panel: left for panel, most, left in panels if most < UNLIMITED}
 
-    def meet(self, course_mg: int) -> None:
-        """Say how large one course is of the patient who is offered something next."""
+    def meet(self, c: int, course_mg: int, drawn: Sequence[Drawn] = ()) -> None:
+        """Say how large one course is of the patient who is offered something next, and what that one has already."""
 
     def may_hold(self, place: int, product: int, wanted_mg: int) -> int:
         """How much of what is wanted for the reserve may be held at a place: stock inside a fence may not."""
         del place, product
         return wanted_mg
 
-    def bound_by(self, c: int, missing_mg: int) -> tuple[str, str]:
-        """The side limit that a class ran into, and what would change it; blank here, where there are none."""
-        del c, missing_mg
+    def bound_by(self, c: int, missing_mg: int, of: int = NONE) -> tuple[str, str]:
+        """The side limits that a class ran into, and what would change them; blank here, where there are none."""
+        del c, missing_mg, of
         return "", ""
+
+    def also_needed(self, c: int, missing_mg: int) -> str:
+        """What more stock would need besides, to be given; blank here, where there are no limits."""
+        del c, missing_mg
+        return ""
 
     def _may_give(self, c: int, product: int) -> int:
         """Milligrams of a product that the limit on switching lets a class have."""

@@ -50,11 +50,18 @@ class LimitedOffers(Offers):
         self.courses_left: list[int] = rows.infused_courses.tolist()
         self.fence_left_mg: list[list[int]] = rows.fence_mg.tolist()
         self._course_mg = 1
-        self._parts: dict[tuple[int, int, int, int], int] = {}
+        self._infused_mg = 0
+        self._parts: dict[tuple[int, ...], int] = {}
 
-    def meet(self, course_mg: int) -> None:
-        """Say how large one course is of the patient who is offered something next."""
+    def meet(self, c: int, course_mg: int, drawn: Sequence[Drawn] = ()) -> None:
+        """Say how large one course is of the patient who is offered something next, and what that one has already."""
         self._course_mg = max(course_mg, 1)
+        self._infused_mg = sum(part.vial_mg * part.vials for part in drawn if self.rows.infuses[c, part.product])
+
+    def _room_mg(self, panel: int) -> int:
+        """What the courses that a panel can still infuse leave open for this patient, one begun among them."""
+        begun = _courses(self._infused_mg, self._course_mg)
+        return (self.courses_left[panel] + begun) * self._course_mg - self._infused_mg
 
     def limits_left(self) -> SideLimits | None:
         """What is left of every limit, fences among them."""
@@ -126,7 +133,7 @@ class LimitedOffers(Offers):
         by_product = [self._sources(c, product) for product in self._by_plenty(c) if of in (NONE, product)]
         every = [source for sources in by_product for source in sources]
         orders = [*([source] for source in every), *by_product, *([every] if self.mixes(c) else [])]
-        kind = (c, need_mg, least_mg, of)
+        kind = (c, need_mg, least_mg, of, self._course_mg, self._infused_mg)
         wanted = min(need_mg, self._parts.get(kind, need_mg))
         best = _Gathered()
         for sources in orders:
@@ -142,7 +149,7 @@ class LimitedOffers(Offers):
         """The most that sources in their order make of a need, all limits kept."""
         panel, own = int(self.net.panel[c]), int(self.net.own[c])
         into, vein = self.into_left_mg[panel], self.infused_left_mg[panel]
-        vein = min(vein, self.courses_left[panel] * self._course_mg)
+        vein = min(vein, self._room_mg(panel))
         other, out_of = self.switch_left_mg[panel], {place: self.out_left_mg[place] for place, _ in sources}
         found = _Gathered()
         for place, product in sources:
@@ -181,41 +188,81 @@ class LimitedOffers(Offers):
                     self.fence_left_mg[fence][place] -= part
                     left -= part
         self.infused_left_mg[panel] -= infused
-        self.courses_left[panel] -= -(-infused // self._course_mg)
+        begun = _courses(self._infused_mg, self._course_mg)
+        self.courses_left[panel] -= _courses(self._infused_mg + infused, self._course_mg) - begun
         return drawn
 
-    def bound_by(self, c: int, missing_mg: int) -> tuple[str, str]:
-        """The side limit that stands between a class and what is on the shelf, and what would change it.
+    def left_of(self, c: int) -> list[int]:
+        """Milligrams of each product that a class may draw on, without what is fenced off from it."""
+        if not self._limited(c):
+            return super().left_of(c)
+        return [sum(self.outside_mg(c, place, product) for place in self.places(c)) for product in self.products(c)]
 
-        Both blank where none does. Limits are looked at in the order fence, infusion, delivery.
+    def bound_by(self, c: int, missing_mg: int, of: int = NONE) -> tuple[str, str]:
+        """The side limits that stand between a class and stock that would do, and what would change them.
+
+        Both blank where none does: where there is not enough stock, it is stock that binds. ``of`` is the only product
+        that would do; ``NONE`` where that is open.
         """
         if not self._limited(c):
             return "", ""
         panel = int(self.net.panel[c])
         code = self.net.problem.panels[panel]
-        outside = {(p, q): self.outside_mg(c, p, q) for q in self.products(c) for p in self.places(c)}
-        if sum(outside.values()) < min(missing_mg, self.left_mg(c)):
-            return self._fence_words(c)
-        infused = [(place, product) for place, product in outside if self.rows.infuses[c, product]]
-        if infused and self.courses_left[panel] * self._course_mg < missing_mg:
-            most = int(self.rows.infused_courses[panel])
-            return f"{code} has used up the {most} courses it can infuse", f"room for one more course at {code}"
-        if infused and self.infused_left_mg[panel] < missing_mg:
-            most = int(self.rows.infused_mg[panel])
-            cause = f"{code} has used up the {in_grams(most)} g it can infuse"
-            return cause, f"room to infuse {in_grams(missing_mg - self.infused_left_mg[panel])} g more at {code}"
-        here = sum(mg for (place, _), mg in outside.items() if place == panel)
+        products = self.products(c) if of == NONE else [of]
+        stock = {(p, q): self.outside_mg(c, p, q) for q in products for p in self.places(c)}
+        found: list[tuple[str, str]] = []
+        if self._most_mg(c, stock) < missing_mg:
+            stock = {(p, q): int(self.shelf.mg[p, q]) for p, q in stock}
+            if self._most_mg(c, stock) < missing_mg:
+                return "", ""
+            found.append(self._fence_words(c))
+        found += self._infusion_words(c, missing_mg, stock)
+        here = self._most_mg(c, {key: mg for key, mg in stock.items() if key[0] == panel})
         if here < missing_mg and self.into_left_mg[panel] < missing_mg - here:
             most = int(self.rows.into_mg[panel])
+            more = in_grams(missing_mg - here - self.into_left_mg[panel])
             cause = f"deliveries into {code} have reached their limit of {in_grams(most)} g"
-            return cause, f"{in_grams(missing_mg - here - self.into_left_mg[panel])} g more delivered into {code}"
-        free = sum(min(mg, self.out_left_mg[place]) for (place, _), mg in outside.items() if place != panel)
-        if here + free < missing_mg and any(self.out_left_mg[p] < UNLIMITED for p, _ in outside if p != panel):
+            found.append((cause, f"{more} g more delivered into {code}"))
+        free = {(p, q): mg if p == panel else min(mg, self.out_left_mg[p]) for (p, q), mg in stock.items()}
+        if self._most_mg(c, free) < missing_mg:
             places = (*self.net.problem.panels, NATIONAL)
-            shut = sorted({places[p] for (p, _), mg in outside.items() if p != panel and self.out_left_mg[p] < mg})
-            names = ", ".join(shut)
-            return f"what is left at {names} may not leave it", f"more sent out of {names}"
-        return "", ""
+            names = ", ".join(sorted({places[p] for (p, q), mg in stock.items() if free[p, q] < mg}))
+            found.append((f"what is left at {names} may not leave it", f"more sent out of {names}"))
+        causes, changes = zip(*found, strict=True) if found else ((), ())
+        return " and ".join(causes), " and ".join(changes)
+
+    def also_needed(self, c: int, missing_mg: int) -> str:
+        """What stock at the own panel would need besides, to be given; blank where nothing."""
+        if not self._limited(c):
+            return ""
+        panel = int(self.net.panel[c])
+        stock = {(panel, product): missing_mg for product in self.products(c)}
+        return " and ".join(change for _, change in self._infusion_words(c, missing_mg, stock))
+
+    def _infusion_words(self, c: int, missing_mg: int, stock: Mapping[Source, int]) -> list[tuple[str, str]]:
+        """What binds where the stock that would do can only be infused."""
+        panel = int(self.net.panel[c])
+        code = self.net.problem.panels[panel]
+        if self._most_mg(c, {key: mg for key, mg in stock.items() if not self.rows.infuses[c, key[1]]}) >= missing_mg:
+            return []
+        found = []
+        if self._room_mg(panel) < missing_mg:
+            most, more = int(self.rows.infused_courses[panel]), missing_mg - self._room_mg(panel)
+            courses = _courses(more, self._course_mg)
+            room = f"room for {'one more course' if courses == 1 else f'{courses} more courses'} at {code}"
+            found.append((f"{code} has used up the {most} courses it can infuse", room))
+        if self.infused_left_mg[panel] < missing_mg:
+            most, more = int(self.rows.infused_mg[panel]), missing_mg - self.infused_left_mg[panel]
+            cause = f"{code} has used up the {in_grams(most)} g it can infuse"
+            found.append((cause, f"room to infuse {in_grams(more)} g more at {code}"))
+        return found
+
+    def _most_mg(self, c: int, stock: Mapping[Source, int]) -> int:
+        """The most that a patient of a class could be given of stock: of one product, or of several where mixed."""
+        by_product: dict[int, int] = {}
+        for (_, product), mg in stock.items():
+            by_product[product] = by_product.get(product, 0) + mg
+        return sum(by_product.values()) if self.mixes(c) else max(by_product.values(), default=0)
 
     def _fence_words(self, c: int) -> tuple[str, str]:
         fences = self.net.problem.limits.fences if self.net.problem.limits is not None else ()
@@ -234,6 +281,11 @@ class LimitedOffers(Offers):
 def make_offers(net: Network, flows: pd.DataFrame, shelf: Shelf) -> Offers:
     """Offers for a network, with side limits where it has them."""
     return Offers(net, flows, shelf) if net.rows is None else LimitedOffers(net, net.rows, flows, shelf)
+
+
+def _courses(mg: int, course_mg: int) -> int:
+    """Courses that milligrams stand for, a part of one counted as one."""
+    return -(-mg // course_mg)
 
 
 def _sum(vials: Mapping[int, int]) -> int:

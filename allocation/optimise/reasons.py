@@ -97,17 +97,17 @@ def short_reason(offers: Offers, c: int, *, grade: int, due_mg: int, given_mg: i
     what = _all_words(offers, c)
     left = f"{in_grams(left_mg)} g of {what} left {where}"
     limited = offers.switch_left_mg[int(net.panel[c])] < due_mg - given_mg
-    bound, change = offers.bound_by(c, due_mg - given_mg)
+    bound, change = offers.bound_by(c, due_mg - given_mg, of)
     if given_mg:
         head = f"{_rank(tier, grade)}: {in_grams(given_mg)} g of the {in_grams(due_mg)} g due"
     elif grade in tier.suspend_grades:
         head = f"{_rank(tier, grade)}: treatment is suspended while those above are short"
     else:
         head = f"{_rank(tier, grade)}: waits for the next allocation"
-    if not left_mg:
-        cause = _nothing_left(offers, c)
-    elif bound:
+    if bound:
         cause = f"{bound}; {change} would have helped"
+    elif not left_mg:
+        cause = _nothing_left(offers, c)
     elif limited and int(net.own[c]) != NONE and int(net.choice[c]) != NONE:
         own = net.product_codes[int(net.own[c])]
         cause = f"{own} is short {where} and the panel has used up what it may switch ({_quota(net, c)})"
@@ -124,30 +124,36 @@ def short_reason(offers: Offers, c: int, *, grade: int, due_mg: int, given_mg: i
     return f"{head}: {cause}{reserve}{order}."
 
 
-def would_help(offers: Offers, c: int, *, missing_mg: int, of: int = NONE) -> str:
+def would_help(offers: Offers, c: int, *, due_mg: int, given_mg: int, of: int = NONE) -> str:
     """What would have given a patient who goes short the whole course, as things stood when the offer was made.
 
     ``of`` is the product given, where nobody is given several.
     """
-    net = offers.net
-    _, change = offers.bound_by(c, missing_mg)
+    net, missing_mg = offers.net, due_mg - given_mg
+    _, change = offers.bound_by(c, missing_mg, of)
     if change:
         return f"{change[0].upper()}{change[1:]}."
-    left_mg, where = offers.left_mg(c), _reach_words(offers, c)
-    what = _product_words(offers, c)
+    own, products, left, where = int(net.own[c]), offers.products(c), offers.left_of(c), _reach_words(offers, c)
+    besides = offers.also_needed(c, missing_mg)
+    besides = f", and {besides}" if besides else ""
+    room_mg = offers.switch_left_mg[int(net.panel[c])]
+    if room_mg < missing_mg and own != NONE and int(net.choice[c]) != NONE:
+        # Of another product no more may be given; of the own one all of the course, where that may not be beside it.
+        of_own_mg = missing_mg if of in (NONE, own) else due_mg
+        more = f"{in_grams(of_own_mg - min(left[0], of_own_mg))} g more of {net.product_codes[own]} {where}"
+        others = [mg for product, mg in zip(products, left, strict=True) if product != own and of in (NONE, product)]
+        if max(others, default=0) >= missing_mg:
+            return f"{more}, or room to switch {in_grams(missing_mg - room_mg)} g more{besides}."
+        return f"{more}{besides}."
+    left_mg, what = sum(left), _product_words(offers, c)
     if of != NONE or _of_one(offers, c):
-        products, left = offers.products(c), offers.left_of(c)
         at = products.index(of) if of != NONE else left.index(max(left))
         left_mg = left[at]
         what = net.product_codes[products[at]] if left_mg or of != NONE else what
-    room_mg = offers.switch_left_mg[int(net.panel[c])]
-    if left_mg and room_mg < missing_mg and int(net.own[c]) != NONE and int(net.choice[c]) != NONE:
-        own = net.product_codes[int(net.own[c])]
-        room = in_grams(missing_mg - room_mg)
-        return f"{in_grams(missing_mg)} g more of {own} {where}, or room to switch {room} g more."
     if left_mg >= missing_mg:
-        return f"The {in_grams(missing_mg)} g missing, of {what} {where}, in smaller vials."
-    return f"{in_grams(missing_mg - left_mg)} g more of {what} {where}, beyond what those who come first still lack."
+        return f"The {in_grams(missing_mg)} g missing, of {what} {where}, in smaller vials{besides}."
+    more = f"{in_grams(missing_mg - left_mg)} g more of {what} {where}{besides}"
+    return f"{more}, beyond what those who come first still lack."
 
 
 def _of_one(offers: Offers, c: int) -> bool:
@@ -272,11 +278,11 @@ def _lever_text(tier: Tier, grade: int, status: str, days: int, cycle_weeks: flo
         return f" The course is reduced; at least {tier.smallest_share(treated_as):.0%} of it may be given."
     if status not in ("deferred", "suspended"):
         return ""
+    reducible = "reduce" in tier.lever_order and treated_as in tier.reduce_grades
+    least = f"less than {tier.smallest_share(treated_as):.0%} of it may not be given" if reducible else ""
     if treated_as not in tier.defer_grades:
-        return " The course is put off, as no lever may be used for this grade."
+        return f" The course is put off, as {least or 'no lever may be used for this grade'}."
     share = 0.0 if lever is None or "stretch" not in tier.lever_order else lever.longest_stretch_share
     beyond = f" The course is put off, beyond the {share:.0%} by which the interval may be stretched" if share else ""
     beyond = beyond or " The course is put off; the interval may not be stretched"
-    if "reduce" in tier.lever_order and treated_as in tier.reduce_grades:
-        return f"{beyond}, and less than {tier.smallest_share(treated_as):.0%} of it may not be given."
-    return f"{beyond}."
+    return f"{beyond}, and {least}." if least else f"{beyond}."

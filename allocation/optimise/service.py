@@ -186,7 +186,7 @@ class Service:
                         more_given = True
 
     def _topped(self, patient: Patient, most_mg: int) -> bool:
-        self.offers.meet(patient.course_mg or patient.due_mg)
+        self.offers.meet(patient.c, patient.course_mg or patient.due_mg, patient.drawn)
         more = self.offers.part(patient.c, most_mg, 1, of=self._only(patient))
         if more:
             self.given_mg[self.net.cell[patient.c]] -= patient.given_mg
@@ -210,7 +210,7 @@ class Service:
             if not enough:
                 # What is left would do for someone with a smaller course, but nobody is passed over for that.
                 return waiting + patients[place:]
-            self.offers.meet(patient.course_mg or patient.due_mg)
+            self.offers.meet(patient.c, patient.course_mg or patient.due_mg)
             for product in enough:
                 if drawn := self.offers.planned(c, product, patient.due_mg):
                     lines[product] -= patient.due_mg
@@ -233,7 +233,7 @@ class Service:
         while heap:
             _, cell = heapq.heappop(heap)
             patient = queues[cell].pop()
-            self.offers.meet(patient.course_mg or patient.due_mg)
+            self.offers.meet(patient.c, patient.course_mg or patient.due_mg)
             if drawn := offer(patient):
                 self._give(patient, drawn)
             else:
@@ -257,9 +257,11 @@ class Service:
             patient.reason = self._why_short(patient)
 
     def _why_short(self, patient: Patient) -> str:
-        held = any(name == self.offers.pool_of(patient.c).name for name, _ in self.held)
+        pool, products = self.offers.pool_of(patient.c).name, self.offers.products(patient.c)
+        held = any(part.product in products for name, drawn in self.held if name == pool for part in drawn)
+        self.offers.meet(patient.c, patient.course_mg or patient.due_mg, patient.drawn)
         of = self._only(patient)
-        patient.change = would_help(self.offers, patient.c, missing_mg=patient.due_mg - patient.given_mg, of=of)
+        patient.change = would_help(self.offers, patient.c, due_mg=patient.due_mg, given_mg=patient.given_mg, of=of)
         return short_reason(
             *(self.offers, patient.c),
             grade=patient.grade, due_mg=patient.due_mg, given_mg=patient.given_mg, held=held, of=of,
@@ -290,7 +292,10 @@ class Service:
                 self.held.append((pool.name, drawn))
 
     def _hold(self, pool: Pool, product: int, wanted_mg: int) -> list[Drawn]:
-        """Vials of a product that come to at least what is wanted, with the least above it, as far as they go."""
+        """Vials of a product that come to at least what is wanted, with the least above it, as far as they go.
+
+        Those that go off last: nobody may need them for weeks, and what goes off first is given first.
+        """
         shelf, drawn = self.offers.shelf, []
         places = pool.locations.tolist()
         free = {place: int(shelf.mg[place, product]) - self.offers.planned_from(place, product) for place in places}
@@ -301,7 +306,7 @@ class Service:
             for place in sorted(places, key=lambda place: (-free[place], place)):
                 wanted = min(left, limits[place])
                 vials = shelf.best(place, product, self.offers.may_hold(place, product, wanted))
-                drawn += shelf.draw([(place, product)], vials)
+                drawn += shelf.draw([(place, product)], vials, last=True)
                 left -= sum(size * count for size, count in vials.items())
         if left > 0:
             sizes = [
@@ -312,7 +317,7 @@ class Service:
             ]
             if sizes:
                 size, place = min(sizes)
-                drawn += shelf.draw([(place, product)], {size: 1})
+                drawn += shelf.draw([(place, product)], {size: 1}, last=True)
         return drawn
 
 

@@ -14,9 +14,10 @@ from allocation.errors import VerificationError
 from allocation.optimise.network import Ints
 from allocation.rules import NATIONAL
 
-__all__ = ["Drawn", "Shelf", "drawn_mg"]
+__all__ = ["Drawn", "Shelf", "Vials", "best_of", "drawn_mg"]
 
 Vials = dict[int, int]
+"""Vials by size in mg."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Shelf:
 
     def best(self, place: int, product: int, target_mg: int) -> Vials:
         """Vials at one place that come nearest to a target from below."""
-        return _best_of(target_mg, self._counts.get((place, product), {}))
+        return best_of(target_mg, self._counts.get((place, product), {}))
 
     def best_of(self, sources: Sequence[tuple[int, int]], target_mg: int) -> Vials:
         """Vials of several places and products together that come nearest to a target from below."""
@@ -89,10 +90,10 @@ class Shelf:
         for source in sources:
             for size, count in self._counts.get(source, {}).items():
                 together[size] = together.get(size, 0) + count
-        return _best_of(target_mg, together)
+        return best_of(target_mg, together)
 
-    def draw(self, sources: Sequence[tuple[int, int]], vials: Mapping[int, int]) -> list[Drawn]:
-        """Take vials, from the first (place, product) that has them, earliest expiry first.
+    def draw(self, sources: Sequence[tuple[int, int]], vials: Mapping[int, int], *, last: bool = False) -> list[Drawn]:
+        """Take vials, from the first (place, product) that has them, earliest expiry first, or last.
 
         Raises
         ------
@@ -106,13 +107,13 @@ class Shelf:
                 there = self._counts.get((place, product), {}).get(size, 0)
                 taken = min(there, left)
                 if taken:
-                    drawn += self._take(place, product, size, taken)
+                    drawn += self._take(place, product, size, taken, last=last)
                     left -= taken
             if left:
                 raise VerificationError(f"{wanted} vials of {size} mg were drawn where there are {wanted - left}")
         return drawn
 
-    def _take(self, place: int, product: int, size: int, count: int) -> list[Drawn]:
+    def _take(self, place: int, product: int, size: int, count: int, *, last: bool) -> list[Drawn]:
         self.draws += 1
         counts = self._counts[place, product]
         counts[size] -= count
@@ -122,12 +123,12 @@ class Shelf:
         batches = self._batches[place, product, size]
         drawn = []
         while count:
-            expiry, held = batches.pop()
+            expiry, held = batches.pop(0 if last else -1)
             used = min(held, count)
             drawn.append(Drawn(place, product, size, used, expiry))
             count -= used
             if held > used:
-                batches.append((expiry, held - used))
+                batches.insert(0 if last else len(batches), (expiry, held - used))
         return drawn
 
     def left(self) -> list[Drawn]:
@@ -139,7 +140,8 @@ class Shelf:
         ]
 
 
-def _best_of(target_mg: int, counts: Mapping[int, int]) -> Vials:
+def best_of(target_mg: int, counts: Mapping[int, int]) -> Vials:
+    """Vials of those there are that come nearest to a target from below."""
     # More vials of a size than the target holds make no difference, so the same question comes up often.
     useful = tuple((size, min(count, target_mg // size)) for size, count in counts.items() if size <= target_mg)
     return dict(_best_vials(target_mg, useful)) if useful else {}

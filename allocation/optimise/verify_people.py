@@ -84,6 +84,8 @@ def read_people(rules: Rules, demand: pd.DataFrame, result: PatientResult) -> di
         *(keys[name].tolist() for name in CLASS_KEYS),
         strict=True,
     )
+    # Within limits that count courses, those with courses of another size may not have what these could.
+    counted = rules.problem.limits is not None
     for patient_id, due_mg, days, before, funded, indication, situation, course_mg, *key in lines:
         panel, grade, emergency, route, own, locked, fences = key
         # Where courses are reduced, those who can be stretched are served to a measure of their own.
@@ -103,7 +105,7 @@ def read_people(rules: Rules, demand: pd.DataFrame, result: PatientResult) -> di
             route=route,
             inside=_inside(rules, indication, situation),
             course_mg=course_mg,
-            alike=(panel, grade, emergency, route, own, locked, fences, due_mg, apart),
+            alike=(panel, grade, emergency, route, own, locked, fences, due_mg, apart, course_mg if counted else 0),
             stretched=bool(before[1]),
         )
     return people

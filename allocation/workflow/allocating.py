@@ -19,6 +19,7 @@ from allocation.workflow.noticing import notice, over_weeks
 from allocation.workflow.panel_facts import panel_cohort, panel_stock
 from allocation.workflow.rules_in_use import RulesInUse
 from allocation.workflow.run_folder import outputs_of, write_json
+from allocation.workflow.serving import grams_of, serve_now
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,21 +106,9 @@ def allocate(
         Where the result breaks a rule; a defect of ours.
     """
     from allocation.cohort.write import write_rejects
-    from allocation.optimise import (
-        build_problem,
-        emergency_reserve,
-        load_stock,
-        serve_patients,
-    )
+    from allocation.optimise import emergency_reserve, load_stock
     from allocation.optimise.levers import mark_stretch
-    from allocation.optimise.policies import (
-        find_policy,
-        settle_demand,
-        settled_prices,
-        told,
-        verify_settled,
-        with_priority,
-    )
+    from allocation.optimise.policies import find_policy, settled_prices, told, verify_settled
     from allocation.reporting import run_headlines
     from allocation.rules.rests_on import assumptions_used
     from allocation.tables import write_table
@@ -140,7 +129,7 @@ def allocate(
         reserve = emergency_reserve(demand, regime, rules.panels, weeks=weeks)
         usable = shelf.good
         demand = mark_stretch(demand, regime, weeks=weeks)
-        beside = put_beside(side, limits, demand=demand, stock_mg=_grams(usable), rules=rules)
+        beside = put_beside(side, limits, demand=demand, stock_mg=grams_of(usable), rules=rules)
         demand, within = beside.demand, beside.limits
         ahead = None
         if horizon_weeks is not None:
@@ -149,20 +138,13 @@ def allocate(
                 reserve=reserve, solver=solver, rules=rules, side=side, limits=within,
             )  # fmt: skip
             demand, usable, within = ahead.demand, ahead.first.stock, ahead.first.limits
-        problem = build_problem(
-            demand,
-            _grams(usable),
-            tier=regime,
-            panels=rules.panels,
-            products=rules.products,
-            reserve=reserve,
-            limits=within,
-        )
-        asked, asked_demand = problem, demand
-        settled = settle_demand(chosen, problem, demand, solver="cbc" if solver == "cbc" else "highs")
+        served = serve_now(
+            demand, usable, within, ahead=ahead, policy=chosen, tier=regime, reserve=reserve, all_stock=shelf.good,
+            seed=seed, solver=solver, rules=rules,
+        )  # fmt: skip
+        asked, asked_demand, settled, ahead = served.asked, demand, served.settled, served.ahead
         problem, plan = settled.problem, settled.plan
-        demand = with_priority(settled, demand)
-        people = serve_patients(demand, problem, plan, usable, seed=seed, all_stock=shelf.good)
+        demand, usable, people = served.demand, served.usable, served.people
         certificate = verify_settled(settled, demand=demand, stock=usable, result=people)
         certificate.raise_if_failed()
         people = told(settled, people)
@@ -263,12 +245,6 @@ def _check_weeks(weeks: float) -> None:
         raise InputError(
             Fault("--weeks", f"more than {_WEEKS_LOW} and at most {_WEEKS_HIGH} weeks", value=f"{weeks:g}")
         )
-
-
-def _grams(stock: pd.DataFrame) -> pd.DataFrame:
-    """Milligrams by place and product, from vials."""
-    mg = stock["vial_mg"] * stock["vials"]
-    return stock.assign(mg=mg).groupby(["location", "product"], sort=True)["mg"].sum().reset_index()
 
 
 def _with_blank_grade(table: pd.DataFrame) -> pd.DataFrame:

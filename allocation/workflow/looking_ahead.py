@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -73,6 +73,13 @@ class LookedAhead:
         found = Offered(people, Certificate(checks), parts, planned)
         found.certificate.raise_if_failed()
         return found
+
+    def released(self, people: PatientResult) -> LookedAhead | None:
+        """The look-ahead with fewer vials kept; None where nobody waits for a vial kept for a later stage."""
+        from allocation.optimise.horizon import released
+
+        first = released(self.horizon, self.plan, self.first, self.demand, people)
+        return None if first is None else replace(self, first=first)
 
     def record(self, offered: Offered) -> dict[str, object]:
         """For the record of the run."""

@@ -67,7 +67,7 @@ def notice(
 
     wide, off = index_problem(over), gone_off(demand, people.issues)
     rows_at = {*shelf.good["location"], *shelf.deliveries["location"]}
-    found = [*stock_notices(wide, rows_at=rows_at), *expiry_notices(off)]
+    found = [*stock_notices(wide, rows_at=rows_at), *expiry_notices(off, ahead=over is not problem)]
     if side is not None:
         found += limit_notices(side.limits, index_problem(problem), demand, source=source)
     record: dict[str, object] = {

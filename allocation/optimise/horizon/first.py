@@ -208,8 +208,9 @@ def _kept(horizon: HorizonProblem, plan: HorizonPlan, stock: pd.DataFrame, *, as
     days = stock["expiry_date"].fillna(pd.Timestamp.max).tolist()
     vials, sizes = stock["vials"].tolist(), stock["vial_mg"].tolist()
     keeps = np.zeros(len(stock), dtype=np.int64)
-    # What goes off last is kept, so that what goes off first is given first.
-    for row in sorted(range(len(stock)), key=lambda row: (days[row], row), reverse=True):
+    # Of what lasts as long as the look-ahead cares, the largest vials are kept, as small ones fit more of those served
+    # now; and of these what goes off last, so that what goes off first is given first.
+    for row in sorted(range(len(stock)), key=lambda row: (until[row], sizes[row], days[row], row), reverse=True):
         key = _lot(horizon, plan, places[row], codes[row], until[row])
         keeps[row] = min(vials[row], max(wanted.get(key, 0), 0) // sizes[row])
         wanted[key] = wanted.get(key, 0) - int(keeps[row]) * sizes[row]

@@ -77,10 +77,10 @@ def test_what_lasts_for_nobody_is_counted_and_told(small, serve):
     _, _, result = serve(demand, vials)
     off = gone_off(demand, result.issues)
     assert off.values.tolist() == [["P1", 1, 10_000], ["P3", 1, 20_000]]
-    (told,) = expiry_notices(off)
+    (told,) = expiry_notices(off, ahead=False)
     assert told.text.startswith("30 g were given that go off before the day they are due")
     assert "P3 20 g to 1 patient, P1 10 g to 1 patient" in told.text
-    assert expiry_notices(off.iloc[:0]) == []
+    assert expiry_notices(off.iloc[:0], ahead=False) == []
 
 
 def test_each_course_of_the_window_has_its_own_day(small, serve):

@@ -15,6 +15,7 @@ from allocation.optimise.horizon import (
     joined_objectives,
     look_ahead,
     offer_rest,
+    released,
     told_ahead,
     verify_first,
     verify_horizon,
@@ -190,6 +191,38 @@ def joined(small, people, there):
     told, planned = told_ahead(horizon, first, now, result)
     parts = ((problem, plan_now),) if rest is None else ((problem, plan_now), (rest.problem, rest.plan))
     return told.patients.set_index("due_g"), planned, {one.name: one.value for one in joined_objectives(parts)}
+
+
+def test_a_vial_kept_for_a_later_stage_is_given_to_whom_alone_it_fits(small):
+    """In grams the other product would do; in vials only the small one that a later stage was to have."""
+    people = demand(
+        small, {"due_g": 2.5, "grade": 4, "product": ""}, {"due_g": 22.5, "grade": 3, "week": 2},
+        {"due_g": 30, "grade": 3, "product": "octagam_10", "week": 2},
+    )  # fmt: skip
+    there = stock(
+        small, ("P1", "privigen_10", 2.5, 1, None, None), ("P1", "privigen_10", 20, 1, None, None),
+        ("P1", "octagam_10", 20, 1, None, None),
+    )  # fmt: skip
+    horizon, plan, first = solved(small, people, there)
+    now = people.iloc[:1].reset_index(drop=True)
+    rules = {"tier": small.tier(3), "panels": small.panels(P1="North", P2="North"), "products": small.products()}
+
+    def given(weeks):
+        problem = build_problem(now, weeks.stock, **rules)
+        return serve_patients(now, problem, solve(problem), weeks.stock, seed=1)
+
+    small_kept = first.stock["vial_mg"] == 2500
+    wrong = replace(
+        first,
+        stock=first.stock[~small_kept].reset_index(drop=True),
+        kept=pd.concat([first.kept, first.stock[small_kept]], ignore_index=True),
+    )
+    people_now = given(wrong)
+    assert people_now.patients["given_g"].tolist() == [0]
+    eased = released(horizon, plan, wrong, now, people_now)
+    assert eased.kept_mg == wrong.kept_mg - 2500
+    assert given(eased).patients["given_g"].tolist() == [2.5]
+    assert released(horizon, plan, eased, now, given(eased)) is None
 
 
 def test_what_is_all_kept_for_later_is_not_told_as_never_there(small):

@@ -280,3 +280,31 @@ def test_the_shelf_gives_no_vial_twice(small):
     assert shelf.best(0, 0, 50000) == {}
     with pytest.raises(Exception, match="drawn where there are 0"):
         shelf.draw([(0, 0)], {10000: 1})
+
+
+def test_the_reserve_is_of_vials_that_go_off_last(small, serve):
+    demand = small.patients({"due_g": 20})
+    stock = small.shelf(("P1", "privigen_10", 20, 1, "2026-11-03"), ("P1", "privigen_10", 20, 1, "2028-01-01"))
+    result = serve(demand, stock, 3, reserve=[("North", 20)])
+    assert result.held["expiry_date"].astype(str).tolist() == ["2028-01-01"]
+    assert result.issues["expiry_date"].astype(str).tolist() == ["2026-11-03"]
+
+
+def test_a_reserve_of_what_somebody_may_not_have_is_no_reason(small, serve):
+    demand = small.patients({"due_g": 20, "route": "SC", "product": "hizentra_20"})
+    result = serve(demand, small.shelf(("P1", "privigen_10", 20, 1)), 3, reserve=[("North", 20)])
+    assert "emergency reserve" not in result.patients["reason"][0]
+
+
+def test_where_the_quota_binds_only_the_own_product_would_help(small):
+    tier = small.tier(2).model_copy(update={"switch_capacity": 0.5})
+    demand = small.patients({"due_g": 20, "product": "octagam_10"})
+    for vials, change in (
+        ([("P2", "privigen_10", 10, 1)], "20 g more of octagam_10 at P1."),
+        ([("P1", "privigen_10", 10, 1)], "20 g more of octagam_10 at P1."),
+        ([("P1", "privigen_10", 10, 2)], "20 g more of octagam_10 at P1, or room to switch 10 g more."),
+    ):
+        stock = small.shelf(*vials)
+        problem = small.problem(demand, stock, tier)
+        result = serve_patients(demand, problem, solve(problem), stock, seed=1)
+        assert result.patients["would_help"].tolist() == [change]

@@ -27,7 +27,7 @@ def limits(**kinds):
 
 @pytest.fixture
 def run(small):
-    def allocate(people, vials, tier, asked, *, reserve=()):
+    def allocate(people, vials, tier, asked, *, reserve=(), seed=1):
         demand = people.assign(indication=people.get("indication", "cidp"), situation="")
         demand = mark_patients(demand, asked)
         mg = vials.assign(mg=vials["vial_mg"] * vials["vials"])[["location", "product", "mg"]]
@@ -35,11 +35,12 @@ def run(small):
         side, faults = limits_in_use(asked, mg, panels=tuple(places.by_code), source="limits.toml")
         held = pd.DataFrame(list(reserve), columns=["pool", "mg"]).astype({"mg": "int64"})
         problem = build_problem(
-            demand, mg, tier=small.tier(tier), panels=places, products=small.products(), limits=side,
+            demand, mg, tier=small.tier(tier) if isinstance(tier, int) else tier, panels=places,
+            products=small.products(), limits=side,
             reserve=held if len(held) else None,
         )  # fmt: skip
         plan = solve(problem)
-        result = serve_patients(demand, problem, plan, vials, seed=1)
+        result = serve_patients(demand, problem, plan, vials, seed=seed)
         certificate = verify(problem, plan, demand=demand, stock=vials, result=result)
         certificate.raise_if_failed()
         return problem, plan, {"demand": demand, "stock": vials, "result": result}, faults
@@ -264,3 +265,61 @@ def test_who_goes_short_is_told_what_would_have_helped(small):
     # 30 g were the one vial of a product; the vial of another that is left is neither of it nor small enough.
     assert told["A002"] == "10 g more of octagam_10 in South, beyond what those who come first still lack."
     assert "no more octagam_10 is left in South, and a course is of one product" in frame["reason"]["A002"]
+
+
+def words(served):
+    return tuple(served["result"].patients[["reason", "would_help"]].iloc[0])
+
+
+@pytest.mark.parametrize(
+    ("asked", "vials"),
+    [
+        ({"delivery": [{"out_of": "P2", "grams": 5}]}, [("P2", "octagam_10", 20, 0)]),
+        ({"delivery": [{"out_of": "P1", "grams": 5}]}, [("P1", "octagam_10", 5, 1)]),
+        ({"delivery": [{"into": "P1", "grams": 5}]}, [("P1", "octagam_10", 5, 1)]),
+        ({"infusion": [{"panel": "P1", "courses": 0}]}, [("P2", "octagam_10", 5, 1)]),
+    ],
+)
+def test_a_limit_is_no_reason_where_there_is_no_stock_behind_it(small, run, asked, vials):
+    people = small.patients({"due_g": 20, "product": "octagam_10"})
+    _, _, served, _ = run(people, small.shelf(*vials), 3, limits(**asked))
+    reason, change = words(served)
+    assert "limit" not in reason
+    assert "may not leave" not in reason
+    assert "infuse" not in reason
+    assert "g more of octagam_10" in change
+    assert ("room for one more course at P1" in change) == ("infusion" in asked)
+
+
+def test_every_limit_in_the_way_is_named(small, run):
+    people = small.patients({"due_g": 20})
+    asked = limits(delivery=[{"out_of": "P2", "grams": 5}], infusion=[{"panel": "P1", "courses": 0}])
+    _, _, served, _ = run(people, small.shelf(("P2", "privigen_10", 10, 2)), 3, asked)
+    assert words(served)[1] == "Room for one more course at P1 and more sent out of P2."
+
+
+def test_fenced_stock_is_not_told_as_left(small, run):
+    people = small.patients({"due_g": 2.5, "grade": 4})
+    fence = limits(ring_fence=[{"product": "privigen_10", "indication": "pid", "grams": 20}])
+    vials = small.shelf(("P1", "privigen_10", 2.5, 8), ("P1", "octagam_10", 2, 1))
+    _, _, served, _ = run(people, vials, 3, fence)
+    assert given(served)["A000"] == 2
+    assert "ring-fenced" in words(served)[0]
+
+
+@pytest.mark.parametrize(("count", "size", "vials"), [(3, 10, 6), (4, 5, 16)])
+def test_topping_up_a_course_takes_no_second_chair(small, run, count, size, vials):
+    people = small.patients(*({"due_g": 20} for _ in range(count)))
+    stock = small.shelf(("P1", "privigen_10", size, vials))
+    asked = limits(infusion=[{"panel": "P1", "courses": count}])
+    tier = small.tier(3).model_copy(update={"lever_order": ("reduce", "defer")})
+    _, _, served, _ = run(people, stock, tier, asked)
+    assert set(given(served).values()) == {20}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_courses_of_two_sizes_share_chairs_in_any_order(small, run, seed):
+    people = small.patients({"due_g": 40}, {"due_g": 40}).assign(course_mg=[20_000, 40_000])
+    stock = small.shelf(("P1", "privigen_10", 10, 8))
+    _, _, served, _ = run(people, stock, 3, limits(infusion=[{"panel": "P1", "courses": 1}]), seed=seed)
+    assert sum(given(served).values()) > 0
