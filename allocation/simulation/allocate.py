@@ -55,9 +55,9 @@ class Allocation:
     Attributes
     ----------
     issue
-        Courses; ``person`` is an index among all people.
+        Courses; ``person`` is an index among all people, several times where a course is made of several products.
     moved_mg
-        Milligrams of each course that come from another place than the own panel.
+        Milligrams of each line of ``issue`` that come from another place than the own panel.
     place, panel, product, mg
         Draws on stock, one element each: grams for a panel's patients from a place.
     solved
@@ -257,6 +257,7 @@ def _by_program(
         rank=rank,
         owed_mg=waiting.owed_mg,
         reducible=np.isin(waiting.grade, tier.reduce_grades) & ~who.emergency & ~who.acute,
+        mixes=np.array([tier.mixes_products(grade) for grade in range(_GRADES)])[waiting.grade],
     )
     vial_mg = np.array([product.vial_mg[0] for product in world.products.product], dtype=np.int64)
     panels = len(world.places.panels)

@@ -6,6 +6,7 @@ import numpy as np
 
 from allocation.rules.supply import Tier
 from allocation.simulation.demand import Ints
+from allocation.simulation.record import GRADES
 from allocation.simulation.serve import stage_of
 from allocation.simulation.state import State
 from allocation.simulation.stock import Ledger
@@ -17,11 +18,13 @@ __all__ = ["serve_acute"]
 def serve_acute(
     world: World, state: State, waiting: Ints, *, ledger: Ledger, tier: Tier, held_mg: Ints, day: int, week: int
 ) -> None:
-    """Give whole courses to acute patients in the order they stand, each from one product.
+    """Give whole courses to acute patients in the order they stand, each from one product where one makes it.
 
     The own panel's stock comes first, then all stock in reach, a course then being gathered from as few places as can
-    be. Of the products of the route the one is taken of which most weeks of cover stay behind. A tier that holds a
-    reserve keeps it for its first stage: others are served only from what lies above it. Suspended grades wait.
+    be. Of the products of the route the one is taken of which most weeks of cover stay behind. Where none makes a whole
+    course, those whose grade the tier lets have several products are given it of these, the most plentiful in reach
+    first. A tier that holds a reserve keeps it for its first stage: others are served only from what lies above it.
+    Suspended grades wait.
 
     Parameters
     ----------
@@ -43,20 +46,23 @@ def serve_acute(
     served: list[tuple[int, int, int, int]] = []
     free = free_mg.tolist()
     who = waiting[allowed]
-    columns = (who, people.panel[who], people.route[who], state.owed_mg[who], privileged[allowed])
-    for person, panel, route, need, first in zip(*(column.tolist() for column in columns), strict=True):
+    mixed = np.array([tier.mixes_products(one) for one in range(GRADES)])[state.grade[who]] & ~people.locked[who]
+    columns = (who, people.panel[who], people.route[who], state.owed_mg[who], privileged[allowed], mixed)
+    for person, panel, route, need, first, mixes in zip(*(column.tolist() for column in columns), strict=True):
         pool = shelves.pool_of[panel]
         if not first and free[pool] < need:
             continue
         product = shelves.of_panel(panel, route, need)
         if product is None and tier.stock_reach != "panel":
             product = shelves.of_pool(pool, route, need)
-        if product is None:
-            continue
-        moved = max(need - shelves.mg[panel][product], 0)
-        shelves.take(panel, product, need)
-        free[pool] -= need
-        served.append((person, product, need, moved))
+        parts = [] if product is None else [(product, need)]
+        if product is None and mixes:
+            parts = shelves.of_several(pool, route, need)
+        for given, mg in parts:
+            moved = max(mg - shelves.mg[panel][given], 0)
+            shelves.take(panel, given, mg)
+            free[pool] -= mg
+            served.append((person, given, mg, moved))
     if served:
         ledger.issue_all(shelves.taken())
         who, product_given, mg, moved_mg = np.array(served).T
@@ -92,12 +98,28 @@ class _Shelves:
 
     def of_pool(self, pool: int, route: int, need: int) -> int | None:
         """Product that all places of a pool together give a course of, if any."""
+        _, stock, usual = self._pool(pool)
+        return _product(stock, need, self._fits[route], usual)
+
+    def of_several(self, pool: int, route: int, need: int) -> list[tuple[int, int]]:
+        """Products that all places of a pool make a course of and how much of each, most plentiful first; or none."""
+        _, stock, _ = self._pool(pool)
+        fits = self._fits[route]
+        if sum(stock[product] for product in fits) < need:
+            return []
+        parts = []
+        for product in sorted(fits, key=lambda product: -stock[product]):
+            if mg := min(need, stock[product]):
+                parts.append((product, mg))
+                need -= mg
+        return parts
+
+    def _pool(self, pool: int) -> tuple[list[int], list[int], list[float]]:
         if pool not in self._pools:
             places = [place for place, of in enumerate(self.pool_of) if of == pool]
             stock = [sum(column) for column in zip(*(self.mg[place] for place in places), strict=True)]
             self._pools[pool] = (places, stock, self._world.usual_mg[places].sum(axis=0).tolist())
-        _, stock, usual = self._pools[pool]
-        return _product(stock, need, self._fits[route], usual)
+        return self._pools[pool]
 
     def take(self, panel: int, product: int, need: int) -> None:
         """Gather a course: from the own panel first, then from the places of its pool that have most."""

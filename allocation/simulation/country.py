@@ -360,8 +360,8 @@ class Country:
         self.record.add(
             "moved", week=week, panel=people.panel[who], grade=state.grade[who], product=product, mg=done.moved_mg
         )
-        state.serve(who, product=product, mg=mg, day=day, week=week)
-        self.chairs.book(who, day, "planned")
+        given = state.serve(who, product=product, mg=mg, day=day, week=week)
+        self.chairs.book(given, day, "planned")
         self.stock_outs.note(week, self.ledger.usable)
         self.national[-1] = replace(self.national[-1], solved=done.solved)
 

@@ -3,7 +3,8 @@
 Inside a class acute patients come first, then those waiting longest, then a lottery. Courses are given in
 that order while the class's grams last; the first that does not fit ends it, so a large course is never passed over
 for smaller ones behind it. What the classes of a panel leave of a product is offered once more, in the order of
-the tier's stages, to patients whose own product it is, then to those the plan would switch to it.
+the tier's stages, to patients whose own product it is, then to those the plan would switch to it. The course of
+somebody who may be given several products at once, and whom none alone serves, is then gathered from what is left.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from allocation.simulation.record import GRADES
 
 __all__ = ["Issue", "Queue", "serve_plan", "stage_of"]
 
+# In the place of a product, for a course gathered from all that is left.
+_GATHERED = NO_PRODUCT - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """Courses to give, one element each: position in the queue, product, milligrams."""
+    """Courses to give, one element for each product of a course: position in the queue, product, milligrams."""
 
     person: Ints
     product: Ints
@@ -46,6 +50,8 @@ class Queue:
         Milligrams of the course owed.
     reducible
         Whether the course may be given in part.
+    mixes
+        Whether the course may be made of several products where no single one makes it.
     """
 
     group: Ints
@@ -55,6 +61,7 @@ class Queue:
     rank: Ints
     owed_mg: Ints
     reducible: Bools
+    mixes: Bools
 
 
 def stage_of(tier: Tier, grade: Ints, emergency: Bools) -> Ints:
@@ -100,6 +107,8 @@ class _Server:
         self.panels = panels
         self.taken_product = np.full(len(queue.group), NO_PRODUCT, dtype=np.int64)
         self.taken_mg = np.zeros(len(queue.group), dtype=np.int64)
+        # Of those whose course is gathered in the end: what it is made of, product and milligrams.
+        self.gathered: dict[int, list[tuple[int, int]]] = {}
         by_rank = np.empty(len(queue.rank), dtype=np.int64)
         by_rank[queue.rank] = np.arange(len(by_rank))
         self.by_group = _gathered(by_rank, queue.group)
@@ -129,7 +138,19 @@ class _Server:
         self._offer_again(own_left, switch_left)
         self._reduce(own_left + switch_left, smallest_share, vial_mg)
         person = np.flatnonzero(self.taken_mg)
-        return Issue(person, self.taken_product[person], self.taken_mg[person])
+        issue = Issue(person, self.taken_product[person], self.taken_mg[person])
+        return self._with_gathered(issue) if self.gathered else issue
+
+    def _with_gathered(self, issue: Issue) -> Issue:
+        """The same with a line for each product of the courses gathered in the end."""
+        lines = [(person, *part) for person, parts in sorted(self.gathered.items()) for part in parts]
+        person, product, mg = (np.array(column, dtype=np.int64) for column in zip(*lines, strict=True))
+        single = issue.product != _GATHERED
+        return Issue(
+            person=np.append(issue.person[single], person),
+            product=np.append(issue.product[single], product),
+            mg=np.append(issue.mg[single], mg),
+        )
 
     def _fill(self, index: Ints, group: Ints, product: Ints | int, budget: Ints) -> None:
         """Whole courses in line while each group's budget lasts; the budget is drawn down in place.
@@ -179,7 +200,10 @@ class _Server:
                 some[self.panel[fits[:, product]]] = True
                 here = one[some[panel] & asks[group, product]]
                 self._offer(here, product, own_left[:, product], switch_left[:, product])
-            # Nobody of a later stage takes what somebody of this one still waited for after its turn.
+            if queue.mixes[one].any():
+                self._gather(one, asks & ~blocked[self.panel], own_left, switch_left)
+            # Nobody of a later stage takes what somebody of this one still waited for after its turn. A course gathered
+            # after all turns is waited for no more, and counts as before the first product.
             got = self.taken_product[one]
             until = np.full(len(self.left), NO_PRODUCT, dtype=np.int64)
             np.maximum.at(until, group, np.where(got == NO_PRODUCT, last, got))
@@ -199,6 +223,40 @@ class _Server:
         own_left -= from_own
         switch_left -= used - from_own
         self._fill(index[~is_own], panel[index[~is_own]], product, switch_left)
+
+    def _gather(self, line: Ints, asks: Bools, own_left: Ints, switch_left: Ints) -> None:
+        """Courses made of several products for those of a line who may have them, from what is left at their panel.
+
+        Whoever waits in vain keeps what the class asks for from those behind. Of its own product a class may have all
+        that is left, of others what classes of the panel would switch to. A course is made of one product where it can
+        be, now that those ahead wait no more; else of the own first, then of those of which most is left.
+        """
+        queue = self.queue
+        line = line[self.taken_mg[line] == 0]
+        mixing = line[queue.mixes[line]]
+        smallest_mg = np.full(self.panels, np.iinfo(np.int64).max)
+        np.minimum.at(smallest_mg, queue.panel[mixing], queue.owed_mg[mixing])
+        enough = (own_left + switch_left).sum(axis=1) >= smallest_mg
+        kept = np.zeros(own_left.shape, dtype=np.bool_)
+        for person in line[enough[queue.panel[line]]].tolist():
+            group, panel, need = int(queue.group[person]), int(queue.panel[person]), int(queue.owed_mg[person])
+            may, own = asks[group] & ~kept[panel], self.own[group]
+            left = np.where(may, switch_left[panel] + np.where(own, own_left[panel], 0), 0)
+            order = np.lexsort((-left, ~own))
+            whole = order[left[order] >= need][:1]
+            if not whole.size and not (queue.mixes[person] and left.sum() >= need):
+                kept[panel] |= asks[group]
+                continue
+            parts = self.gathered[person] = []
+            self.taken_product[person], self.taken_mg[person] = _GATHERED, need
+            for product in (whole if whole.size else order).tolist():
+                mg = min(need, int(left[product]))
+                if mg:
+                    parts.append((product, mg))
+                    from_own = min(mg, int(own_left[panel, product])) if own[product] else 0
+                    own_left[panel, product] -= from_own
+                    switch_left[panel, product] -= mg - from_own
+                    need -= mg
 
     def _reduce(self, left: Ints, smallest_share: float, vial_mg: Ints) -> None:
         """A part of a course for the first of each panel and product who still waits, if that may be."""

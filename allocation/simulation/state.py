@@ -114,13 +114,18 @@ class State:
         self.ever_due[index] = True
         self._count("due", week, index, self.owed_mg[index])
 
-    def serve(self, index: Ints, *, product: Ints, mg: Ints, day: int, week: int) -> None:
+    def serve(self, index: Ints, *, product: Ints, mg: Ints, day: int, week: int) -> Ints:
         """Give patients their course, or a part of it; what is missing from a part is unmet.
 
-        The course counts as given on its due date, or on ``day`` where that is later.
+        The course counts as given on its due date, or on ``day`` where that is later. Somebody who stands there several
+        times is given one course of several products.
+
+        Returns
+        -------
+        Ints
+            Who was given a course, each once.
         """
         people = self.people
-        missing = self.owed_mg[index] - mg
         own = people.product[index]
         panel, grade = people.panel[index], self.grade[index]
         self.record.add("issued", week=week, panel=panel, grade=grade, product=product, mg=mg)
@@ -129,6 +134,8 @@ class State:
             "switched", week=week, panel=panel[other], grade=grade[other], product=product[other], mg=mg[other]
         )
         self.switched[index[other]] = True
+        index, mg = self._courses(index, mg)
+        missing = self.owed_mg[index] - mg
         self.reduced[index[missing > 0]] = True
         self._give_up(index, missing, week)
         self._wait_until(index, float(day))
@@ -137,6 +144,19 @@ class State:
         if self.doses is not None:
             self.doses.append((index, given_day, mg))
         self.due_day[index] = given_day + self.interval_days[index]
+        return index
+
+    def _courses(self, index: Ints, mg: Ints) -> tuple[Ints, Ints]:
+        """The same with what is given to one person in one sum, where the person stood last."""
+        place = np.arange(len(index))
+        last = np.empty(len(self.people), dtype=np.int64)
+        last[index] = place
+        once = last[index] == place
+        if once.all():
+            return index, mg
+        total_mg = np.zeros(len(index), dtype=np.int64)
+        np.add.at(total_mg, last[index], mg)
+        return index[once], total_mg[once]
 
     def wait_for_chair(self, person: int, days: int) -> None:
         """A patient whose course is ready is given it so many days later, as no chair is free."""

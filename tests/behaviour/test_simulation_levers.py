@@ -424,7 +424,7 @@ def test_outcomes_of_trouble_and_its_end(make: Make) -> None:
     assert found["days_late_per_patient_p95"] >= found["days_late_per_patient"] > 0
     assert (state.longest_wait_days[state.interrupted] >= state.people.interval_days[state.interrupted]).all()
 
-    deep = played(make(disruption=[DEEP | {"fraction": 0.9}], weeks=40))
+    deep = played(make(disruption=[DEEP | {"fraction": 1.0, "weeks": 30}], weeks=40))
     gone = outcomes_of(deep)
     assert np.isnan(gone["recovery_weeks"])
     assert gone["first_stock_out_panel_week"] <= gone["first_stock_out_week"]

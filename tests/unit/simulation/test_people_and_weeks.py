@@ -203,6 +203,30 @@ def test_reduced_course_leaves_the_rest_unmet_and_moves_the_next() -> None:
     ]
 
 
+def test_a_course_of_several_products_is_one_course() -> None:
+    record = Recorder(1, len(PLACES.panels), len(PLACES.products))
+    state = State(people(3), record, doses=[])
+    state.fall_due(np.arange(3), 0)
+    given = state.serve(
+        np.array([2, 0, 1, 0]),
+        product=np.array([PRIVIGEN, PRIVIGEN, PRIVIGEN, OCTAGAM]),
+        mg=np.array([25, 25, 40, 15]) * G,
+        day=0,
+        week=0,
+    )
+    state.close_week(0)
+    record.check()
+    assert given.tolist() == [2, 1, 0]
+    assert state.reduced.tolist() == [False, False, True]
+    assert state.switched.tolist() == [True, False, False]
+    assert state.unmet_mg.tolist() == [0, 0, 15 * G]
+    assert state.due_day.tolist() == [28, 28, 28]
+    assert [int(record.total_mg(name)) for name in ("issued", "switched")] == [105 * G, 15 * G]
+    assert state.doses is not None
+    [(who, _, mg)] = state.doses
+    assert (who.tolist(), mg.tolist()) == ([2, 1, 0], [25 * G, 40 * G, 40 * G])
+
+
 def test_time_before_the_run_is_not_counted_as_waiting() -> None:
     state = State(people(1, next_due_date=pd.Timestamp("2026-10-01")), Recorder(4, 4, len(PLACES.products)))
     state.fall_due(np.array([0]), 0)
@@ -299,11 +323,41 @@ def test_stock_held_back_is_not_given_to_lower_grades() -> None:
     assert done.issue.mg.sum() == 400 * G
 
 
+@pytest.mark.parametrize(
+    ("tier", "grade", "locked", "served"),
+    [(2, 4, "no", 1), (3, 4, "no", 2), (4, 4, "no", 2), (4, 3, "no", 1), (4, 4, "yes", 0)],
+)
+def test_a_week_gives_several_products_to_grades_that_may_have_them(
+    tier: int, grade: int, locked: str, served: int
+) -> None:
+    who = people(1, grade=grade, locked=locked)
+    one = world(who)
+    stock = np.zeros((len(PLACES.panels) + 1, len(PLACES.products)), dtype=np.int64)
+    stock[0, PRIVIGEN] = 20 * G
+    stock[0, OCTAGAM] = 10 * G
+    stock[1, OCTAGAM] = 10 * G
+    if tier == 2:
+        stock[0, OCTAGAM] = 20 * G
+    held = np.zeros(len(one.pools(TIERS.of(tier))[0]), dtype=np.int64)
+    done = allocate_week(one, who, waiting_of(who), tier=TIERS.of(tier), usable_mg=stock, held_mg=held)
+    assert len(done.issue.person) == served
+    drawn = np.zeros_like(stock)
+    np.add.at(drawn, (done.place, done.product), done.mg)
+    assert (drawn <= stock).all()
+    assert done.issue.mg.sum() == drawn.sum()
+    if served == 2:
+        assert sorted(done.issue.product.tolist()) == sorted([PRIVIGEN, OCTAGAM])
+        assert done.issue.mg.sum() == 40 * G
+        assert done.moved_mg.sum() == drawn[1].sum() == 10 * G
+
+
 # -------------------------------------------------------------------- bedside
 
 
-def bedside(tier: int, stock: dict[tuple[int, int], int], *, held: int = 0, grade: int = 4) -> tuple[State, Ledger]:
-    who = people_of(table(1, grade=grade, emergency=True), PLACES, as_of=DAY_0, acute=True)
+def bedside(
+    tier: int, stock: dict[tuple[int, int], int], *, held: int = 0, grade: int = 4, **columns: object
+) -> tuple[State, Ledger]:
+    who = people_of(table(1, grade=grade, emergency=True, **columns), PLACES, as_of=DAY_0, acute=True)
     state = State(who.with_(first_due_day=np.zeros(1)), Recorder(1, len(PLACES.panels), len(PLACES.products)))
     state.fall_due(np.array([0]), 0)
     ledger = Ledger(len(PLACES.panels) + 1, len(PLACES.products))
@@ -346,8 +400,31 @@ def test_national_stock_only_at_tier_4_and_a_course_may_be_gathered() -> None:
     assert state.record.total_mg("moved") == 30 * G
 
 
+@pytest.mark.parametrize(("tier", "served"), [(1, False), (2, False), (3, True), (4, True)])
+def test_several_products_where_the_tier_lets_the_grade_have_them(tier: int, served: bool) -> None:
+    stock = {(0, PRIVIGEN): 10, (0, OCTAGAM): 10, (1, OCTAGAM): 25}
+    state, ledger = bedside(tier, stock)
+    assert (state.owed_mg[0] == 0) == served
+    assert not state.reduced[0]
+    # Of the most plentiful first, the own panel's before that of another.
+    given = [(place, product) for place in (0, 1) for product in (PRIVIGEN, OCTAGAM)]
+    taken = [5 * G, 10 * G, 0, 25 * G] if served else [0, 0, 0, 0]
+    assert [int(ledger.issued[cell]) for cell in given] == taken
+    assert ledger.issued.sum() == state.record.total_mg("issued") == sum(taken)
+    assert state.record.total_mg("moved") == taken[3]
+    ledger.check()
+
+
+def test_several_products_only_for_a_whole_course_and_not_for_the_locked() -> None:
+    assert bedside(4, {(0, PRIVIGEN): 20, (1, OCTAGAM): 15})[1].issued.sum() == 0
+    assert bedside(4, {(0, PRIVIGEN): 20, (1, OCTAGAM): 20}, locked="yes")[1].issued.sum() == 0
+    _, ledger = bedside(4, {(0, PRIVIGEN): 20, (1, OCTAGAM): 40})
+    assert ledger.issued[:, PRIVIGEN].sum() == 0, "one product where one makes the course"
+
+
 def test_one_product_and_the_right_route() -> None:
-    assert bedside(4, {(0, PRIVIGEN): 20, (0, OCTAGAM): 20})[0].owed_mg[0] > 0
+    assert bedside(4, {(0, PRIVIGEN): 20, (0, OCTAGAM): 20}, grade=3)[0].owed_mg[0] > 0
+    assert bedside(4, {(0, PRIVIGEN): 20, (0, HIZENTRA): 500})[0].owed_mg[0] > 0
     assert bedside(4, {(0, HIZENTRA): 500})[0].owed_mg[0] > 0
 
 
