@@ -135,10 +135,10 @@ class State:
         self.longest_wait_days[person] = max(int(self.longest_wait_days[person]), wait)
         self.due_day[person] += days
 
-    def lose(self, index: Ints, *, day: int, week: int) -> None:
-        """These patients wait no longer: all they are owed is unmet, and no course follows."""
+    def lose(self, index: Ints, *, day: Floats | int, week: int) -> None:
+        """These patients wait no longer from a day on: all they are owed is unmet, and no course follows."""
         self._give_up(index, self.owed_mg[index], week)
-        self._wait_until(index, float(day))
+        self._wait_until(index, day)
         self.owed_mg[index] = 0
         self.due_day[index] = np.inf
         self.lost[index] = True
@@ -151,15 +151,16 @@ class State:
         self.deferred_mg_weeks[waiting] += owed
 
     def close_run(self, weeks: int) -> None:
-        """Count the days waited so far by those still waiting when the run ends."""
-        self._wait_until(np.flatnonzero(self.owed_mg), float(weeks * DAYS_PER_WEEK))
+        """Count the days waited so far by those still waiting when the run ends, or to when they left just before."""
+        waiting = np.flatnonzero(self.owed_mg)
+        self._wait_until(waiting, np.minimum(self.leaves_day[waiting], weeks * DAYS_PER_WEEK))
 
     def _give_up(self, index: Ints, mg: Ints, week: int) -> None:
         short = mg > 0
         self.unmet_mg[index[short]] += mg[short]
         self._count("unmet", week, index[short], mg[short])
 
-    def _wait_until(self, index: Ints, day: float) -> None:
+    def _wait_until(self, index: Ints, day: Floats | float) -> None:
         # Nobody is counted late for the time before the run began.
         since = np.maximum(self.due_day[index], 0.0)
         days = np.floor(np.maximum(day - since, 0.0)).astype(np.int64)
