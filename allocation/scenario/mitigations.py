@@ -37,7 +37,7 @@ class ContingencyStockRelease(Happening):
     """Stock from outside the model is sent to panels, evenly over these weeks, with the usual lead time.
 
     ``cover_weeks`` is its amount in weeks of national use at the start; it is of ``products``, or of all as they are
-    used. No fall of output touches it.
+    used. No fall of output touches it. What panels have no room for is offered again until these weeks are over.
     """
 
     kind: Literal["contingency_stock_release"]

@@ -304,7 +304,8 @@ class Country:
         if self.happenings.trials:
             self._measures_changed(day)
         gone = np.flatnonzero((state.leaves_day <= day) & (state.owed_mg > 0) & ~state.people.acute)
-        state.lose(gone, day=day, week=day // DAYS_PER_WEEK)
+        # They left during the week before, and had not waited longer than that.
+        state.lose(gone, day=state.leaves_day[gone], week=day // DAYS_PER_WEEK)
 
     def review_patients(self, day: int) -> None:
         """Annual reviews are done or lapse, and grades follow."""
@@ -376,6 +377,7 @@ class Country:
         self.chairs.close(self.world.days)
         self.state.close_run(self.world.scenario.run.weeks)
         self.national = with_leavers(self.national, self.state)
+        self.dispatcher.close()
         self.ledger.check()
         self.dispatcher.check()
         self.record.check()

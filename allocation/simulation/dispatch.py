@@ -74,11 +74,18 @@ def owed_by_product(world: World, state: State) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Offer:
-    """A day's dispatch: milligrams by product, and what panels share in it by and take at most, (panels, products)."""
+    """A day's dispatch: milligrams by product, and what panels share in it by and take at most, (panels, products).
+
+    Attributes
+    ----------
+    output_mg, released_mg
+        Of the makers, old and new, and out of each contingency stock, by its number.
+    """
 
     day: int
     use_mg: Floats
     output_mg: Floats
+    released_mg: dict[int, Floats]
     share_mg: Floats
     wanted_mg: Floats
 
@@ -103,7 +110,8 @@ class Dispatcher:
     dispatched_mg: Ints = field(init=False)
     in_transit_mg: Ints = field(init=False)
     _road: set[Shipment] = field(init=False, default_factory=set)
-    _luck: dict[tuple[str, str], np.random.Generator] = field(init=False, default_factory=dict)
+    # Milligrams of each contingency stock that panels had no room for so far, by its number, and by product.
+    _kept: dict[int, Floats] = field(init=False, default_factory=dict)
     _made_by: dict[str, list[int]] = field(init=False, default_factory=dict)
     _offer: _Offer | None = field(init=False, default=None)
 
@@ -123,22 +131,29 @@ class Dispatcher:
         if self._offer is None or self._offer.day != day or self._offer.use_mg is not use_mg:
             self._offer = self._offered(day, use_mg)
         offer = self._offer
-        later = sum(
-            one.extra_days for _, one in self.happenings.now(ImportDelay) if not one.makers or maker in one.makers
-        )
+        later = self.happenings.extra_days(maker, np.array([day]))
         # Drawn for every panel at every dispatch, so that one delivery less never changes another's luck.
-        lead = lead_days(supply.lead_time_of(maker), self._draw("lead time", maker)[0]) + round(later)
+        lead = lead_days(supply.lead_time_of(maker), self._draw("lead time", maker, day)[0]) + later
         sent = np.zeros_like(self.in_transit_mg)
         for product in self._made_by[maker]:
-            if offer.output_mg[product] <= 0:
+            output_mg = float(offer.output_mg[product])
+            offered_mg = output_mg + sum(float(mg[product]) for mg in offer.released_mg.values())
+            if offered_mg <= 0:
                 continue
             share, room_mg = offer.share_mg[:, product], offer.wanted_mg[:, product]
-            sent[:, product] = share_out(float(offer.output_mg[product]), share, room_mg)
+            sent[:, product] = share_out(offered_mg, share, room_mg)
+            if offered_mg > output_mg:
+                # What makers make would be lost, what is in store is not: it goes out last.
+                left_mg = min(offered_mg - float(sent[:, product].sum()), offered_mg - output_mg)
+                # A milligram each is lost to rounding, not for want of room.
+                left = left_mg / (offered_mg - output_mg) if left_mg > len(share) + 1 else 0.0
+                for number, mg in offer.released_mg.items():
+                    self._kept[number][product] = mg[product] * left
             if day >= 0:
                 code = world.places.products[product]
                 self.record.log(day, "dispatch", product=code, mg=int(sent[:, product].sum()), text=maker)
         shipments = []
-        for days, part in self._parts(maker, lead, sent):
+        for days, part in self._parts(maker, day, lead, sent):
             part[day + days < 0] = 0
             self.dispatched_mg += part
             self.in_transit_mg += part
@@ -154,6 +169,11 @@ class Dispatcher:
         """A shipment is on the road no longer."""
         self._road.remove(shipment)
         self.in_transit_mg -= shipment.mg
+
+    def close(self) -> None:
+        """Say what is left of contingency stock when the run ends."""
+        for number in sorted(self._kept):
+            self._log_left(number, self.world.days - 1)
 
     def check(self) -> None:
         """Prove that all sent out was delivered or is still on the road, to arrive after the run, to the milligram.
@@ -175,23 +195,66 @@ class Dispatcher:
     def _offered(self, day: int, use_mg: Floats) -> _Offer:
         """What all makers have to send on a day, and what panels take. No maker's sending changes another's."""
         world, supply = self.world, self.world.scenario.supply
-        weeks = supply.dispatch_every_days / DAYS_PER_WEEK
         contract_mg = world.contracts(use_mg)
-        output_mg = self.happenings.output(contract_mg * weeks, contract_mg, world.products, day)
-        more_mg = self.happenings.released(contract_mg, world.products, float(world.use_mg.sum()))
-        new_mg = self.happenings.new_supply(contract_mg, world.products, day)
+        output_mg, new_mg = np.zeros_like(contract_mg), np.zeros_like(contract_mg)
+        for first_day, days in _periods(day, supply.dispatch_every_days):
+            weeks = days / DAYS_PER_WEEK
+            output_mg += self.happenings.output(contract_mg, world.products, first_day) * weeks
+            new_mg += self.happenings.new_supply(contract_mg, world.products, first_day) * weeks
+        last = self._offer
+        released_mg = last.released_mg if last and last.day == day else self._released(day, contract_mg)
         share_mg = use_mg
         if new_mg.any():
             # A panel makes room for its part of what nobody has used before.
-            share_mg = use_mg + route_use(use_mg, world.products) * new_mg
-        return _Offer(day, use_mg, output_mg + (more_mg + new_mg) * weeks, share_mg, self._wanted(share_mg))
+            weekly_mg = new_mg * (DAYS_PER_WEEK / supply.dispatch_every_days)
+            share_mg = use_mg + route_use(use_mg, world.products) * weekly_mg
+        return _Offer(day, use_mg, output_mg + new_mg, released_mg, share_mg, self._wanted(share_mg, day))
 
-    def _wanted(self, use_mg: Floats) -> Floats:
+    def _released(self, day: int, contract_mg: Floats) -> dict[int, Floats]:
+        """Milligrams that come out of each contingency stock, with what panels had no room for before."""
+        world = self.world
+        found: dict[int, Floats] = {}
+        for first_day, days in _periods(day, world.scenario.supply.dispatch_every_days):
+            released = self.happenings.released(contract_mg, world.products, float(world.use_mg.sum()), first_day)
+            for number, mg in released.items():
+                found[number] = found.get(number, 0.0) + mg * (days / DAYS_PER_WEEK)
+        for number in sorted(self._kept):
+            if number in found:
+                found[number] = found[number] + self._kept[number]
+            else:
+                self._log_left(number, day)
+        self._kept = {number: mg.copy() for number, mg in found.items()}
+        return found
+
+    def _log_left(self, number: int, day: int) -> None:
+        mg = int(self._kept[number].sum())
+        if mg:
+            what = self.happenings.every[number].describe()
+            self.record.log(day, "contingency_stock_left", mg=mg, text=f"No panel had room for it: {what}")
+
+    def _road_days(self, day: int) -> Floats:
+        """Days of use that are expected to be on the road, by product.
+
+        What was sent out during an import delay is expected later. So the road grows by a day a day from the beginning
+        of a delay, and shrinks again only as what was delayed comes in, whenever the delay itself has ended.
+        """
+        rule = self.world.scenario.supply.partial_deliveries
+        rest_days = rule.probability * (1 - (rule.first_share_low + rule.first_share_high) / 2)
+        road: Floats = self.world.lead_days + rest_days * max(rule.rest_days.expected, 1.0)
+        longest = round(sum(one.extra_days for one in self.happenings.of(ImportDelay)))
+        for maker, made in self._made_by.items() if longest else ():
+            usual = int(np.ceil(self.world.lead_days[made[0]]))
+            ago = np.arange(usual, usual + longest)
+            later = self.happenings.extra_days(maker, day - ago)
+            road[made] += np.count_nonzero(ago < usual + later)
+        return road
+
+    def _wanted(self, use_mg: Floats, day: int) -> Floats:
         """Milligrams of each product that each panel takes at most."""
         world, supply = self.world, self.world.scenario.supply
         held = self.ledger.usable[:-1] + self.in_transit_mg
         if supply.replenishment.policy == "contract_push":
-            longest_weeks = supply.highest_cover_weeks + world.lead_days / DAYS_PER_WEEK
+            longest_weeks = supply.highest_cover_weeks + self._road_days(day) / DAYS_PER_WEEK
             room: Floats = use_mg * longest_weeks + world.largest_mg - held
             return room
         return orders(
@@ -201,18 +264,30 @@ class Dispatcher:
             position_mg=held + self.ledger.on_hold[:-1] - owed_by_product(world, self.state),
         )
 
-    def _parts(self, maker: str, lead: Ints, sent: Ints) -> list[tuple[Ints, Ints]]:
+    def _parts(self, maker: str, day: int, lead: Ints, sent: Ints) -> list[tuple[Ints, Ints]]:
         """Days to arrival and milligrams of the first parts, and of the rest of deliveries that come in two."""
         rule = self.world.scenario.supply.partial_deliveries
         if not rule.probability:
             return [(lead, sent)]
-        luck = self._draw("partial deliveries", maker, 3)
+        luck = self._draw("partial deliveries", maker, day, rows=3)
         share = rule.first_share_low + (rule.first_share_high - rule.first_share_low) * luck[1]
         share = np.where(luck[0] < rule.probability, share, 1.0)
         first = np.floor(sent * share[:, None]).astype(np.int64)
         return [(lead, first), (lead + np.maximum(lead_days(rule.rest_days, luck[2]), 1), sent - first)]
 
-    def _draw(self, purpose: str, maker: str, rows: int = 1) -> Floats:
-        if (purpose, maker) not in self._luck:
-            self._luck[purpose, maker] = stream(self.seed, "replication", self.replication, purpose, maker)
-        return self._luck[purpose, maker].random((rows, len(self.world.places.panels)))
+    def _draw(self, purpose: str, maker: str, day: int, *, rows: int = 1) -> Floats:
+        """Draws for each panel, the same whenever the maker began to send out, and however often it does."""
+        luck = stream(self.seed, "replication", self.replication, purpose, maker, day)
+        return luck.random((rows, len(self.world.places.panels)))
+
+
+def _periods(day: int, every: int) -> list[tuple[int, int]]:
+    """The days whose output is sent out on a day: the first of those in each week, and how many of it there are.
+
+    They are those to the next dispatch, or where that is more than a week ahead, the week to come and those before it
+    that the last dispatch did not reach. So what lasts less than from one dispatch to the next is felt for as long as
+    it lasted, and nobody sends out in advance what a later week may bring.
+    """
+    first, end = day - max(every - DAYS_PER_WEEK, 0), day + min(every, DAYS_PER_WEEK)
+    starts = [first, *range((first // DAYS_PER_WEEK + 1) * DAYS_PER_WEEK, end, DAYS_PER_WEEK)]
+    return [(one, until - one) for one, until in zip(starts, [*starts[1:], end], strict=True)]

@@ -16,13 +16,17 @@ from allocation.scenario import (
     Disruption,
     DoseOptimisation,
     Grade1Suspension,
+    ImportDelay,
     IntervalStretch,
     Mitigation,
     NewSupplier,
+    OutputCut,
+    OutputRise,
     PlasmaFall,
     ProductSwitchLimit,
     ReviewDrive,
     Scenario,
+    SupplierWithdrawal,
     SupplyFailures,
     TitrationTrial,
     UkPlasma,
@@ -122,46 +126,60 @@ class Happenings:
         """Numbers and happenings of some kinds that are in force."""
         return ((number, one) for number, one in sorted(self.active.items()) if isinstance(one, kinds))
 
+    def on(self, day: int, *kinds: type[Kind]) -> Iterator[tuple[int, Kind]]:
+        """Numbers and happenings of some kinds that are in force on a day, be it past, present or to come."""
+        for number, one in enumerate(self.every):
+            first_day, end_day = _days_of(one)
+            if isinstance(one, kinds) and first_day <= day < end_day:
+                yield number, one
+
     # -------------------------------------------------------------- supply
 
-    def output(self, output_mg: Floats, contract_mg: Floats, products: ProductSet, day: int) -> Floats:
-        """What is left, or comes on top, of the output of the makers, by product.
+    def extra_days(self, maker: str, days: Ints) -> Ints:
+        """Days that what a maker sends out on each of some days takes longer than usual."""
+        later = np.zeros(len(days))
+        for one in self.of(ImportDelay):
+            if not one.makers or maker in one.makers:
+                first_day, end_day = _days_of(one)
+                later[(first_day <= days) & (days < end_day)] += one.extra_days
+        return np.rint(later).astype(np.int64)
+
+    def output(self, contract_mg: Floats, products: ProductSet, day: int) -> Floats:
+        """Milligrams a week that disruptions leave of the output of the makers on a day, by product.
 
         Parameters
         ----------
-        output_mg
-            Milligrams contracted, by product.
         contract_mg
             Milligrams that all makers contract a week, by product.
         """
+        output_mg = contract_mg
         plasma = np.ones(len(contract_mg))
-        for _, one in sorted(self.active.items()):
+        for _, one in self.on(day, OutputCut, OutputRise, PlasmaFall, SupplierWithdrawal):
             factor = output_factor(one, contract_mg, products)
             if factor is not None and isinstance(one, PlasmaFall):
                 plasma = plasma * factor
             elif factor is not None:
                 output_mg = output_mg * factor
-        for number, failing in self.now(SupplyFailures):
+        for number, failing in self.on(day, SupplyFailures):
             week = day // DAYS_PER_WEEK - failing.from_week
             if self.down[number][min(week, len(self.down[number]) - 1)]:
                 output_mg = np.where([product.maker == failing.maker for product in products.product], 0.0, output_mg)
-        for _, one in self.now(UkPlasma):
-            share = one.fraction * _grown(one, day)
-            plasma = plasma * (1.0 - share * (1.0 - one.added)) + share
+        for _, uk in self.on(day, UkPlasma):
+            share = uk.fraction * _grown(uk, day)
+            plasma = plasma * (1.0 - share * (1.0 - uk.added)) + share
         return output_mg * plasma
 
-    def released(self, contract_mg: Floats, products: ProductSet, use_mg: float) -> Floats:
-        """Milligrams a week of each product that come out of contingency stock."""
-        total = np.zeros(len(contract_mg))
-        for _, one in self.now(ContingencyStockRelease):
-            share = _share_of(one.products, contract_mg, products)
-            total += share * (use_mg * one.cover_weeks / one.weeks)
-        return total
+    def released(self, contract_mg: Floats, products: ProductSet, use_mg: float, day: int) -> dict[int, Floats]:
+        """Milligrams a week of each product that come out of each contingency stock on a day, by its number."""
+        return {
+            number: _share_of(one.products, contract_mg, products) * (use_mg * one.cover_weeks / one.weeks)
+            for number, one in self.on(day, ContingencyStockRelease)
+        }
 
     def new_supply(self, contract_mg: Floats, products: ProductSet, day: int) -> Floats:
-        """Milligrams a week of each product from new suppliers."""
+        """Milligrams a week of each product from new suppliers on a day."""
         total = np.zeros(len(contract_mg))
-        for _, one in self.now(NewSupplier):
+        for _, one in self.on(day, NewSupplier):
             share = _share_of(one.products, contract_mg, products)
             total += share * (contract_mg.sum() * one.fraction * _grown(one, day))
         return total
@@ -216,7 +234,13 @@ class Happenings:
         Parameters
         ----------
         luck
-            Tells which patients a measure reaches that does not reach all.
+            Tells which patients a measure reaches that does not reach all, and whose vials are rounded up.
+
+        Notes
+        -----
+        A patient's vials are rounded up or down by a draw of the patient's own, so that all together save what the
+        measure says. Rounded to the nearest vial, a small cut would change only the largest courses. A course is never
+        larger than before, and never less than a vial, so who has a single vial saves nothing.
         """
         factor = np.ones(len(people))
         for number, one in self.now(VialRounding, DoseOptimisation):
@@ -231,8 +255,15 @@ class Happenings:
             factor = np.where(smaller, factor * (1.0 - float(one_trial.size or 0.0)), factor)
         smallest = np.array([product.vial_mg[0] for product in products.product])
         vial = np.where(people.product >= 0, smallest[people.product], smallest.min())
-        vials = np.maximum(np.rint(people.course_mg * factor / vial), 1.0).astype(np.int64)
-        return np.where(factor < 1, np.minimum(vials * vial, people.course_mg), people.course_mg)
+        cut = factor < 1
+        if not cut.any():
+            return people.course_mg
+        meant_mg = people.course_mg * factor
+        low_mg = np.floor(meant_mg / vial) * vial
+        high_mg = np.minimum(low_mg + vial, people.course_mg)
+        is_high = luck.draw(slice(None), "vials rounded up") * (high_mg - low_mg) < meant_mg - low_mg
+        course_mg = np.where(is_high | (low_mg == 0), high_mg, low_mg).astype(np.int64)
+        return np.where(cut, course_mg, people.course_mg)
 
     def intervals(self, people: People, grade: Ints) -> Floats:
         """Days from a course given now to the next."""
@@ -258,6 +289,12 @@ def route_use(use_mg: Floats, products: ProductSet) -> Floats:
     total = by_route.sum(axis=0)
     share: Floats = by_route / np.where(total > 0, total, 1.0)
     return share[:, routes]
+
+
+def _days_of(one: Disruption | Mitigation) -> tuple[float, float]:
+    """First day on which it is in force, and the one on which it is no longer."""
+    first_day = one.from_week * DAYS_PER_WEEK
+    return first_day, np.inf if one.weeks is None else first_day + one.weeks * DAYS_PER_WEEK
 
 
 def _grown(one: NewSupplier | UkPlasma, day: int) -> float:

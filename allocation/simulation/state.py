@@ -167,10 +167,10 @@ class State:
             self.hardest_grade[person] = self.grade[person]
         self.due_day[person] += days
 
-    def lose(self, index: Ints, *, day: int, week: int) -> None:
-        """These patients wait no longer: all they are owed is unmet, and no course follows."""
+    def lose(self, index: Ints, *, day: Floats | int, week: int) -> None:
+        """These patients wait no longer from a day on: all they are owed is unmet, and no course follows."""
         self._give_up(index, self.owed_mg[index], week)
-        self._wait_until(index, float(day))
+        self._wait_until(index, day)
         self.owed_mg[index] = 0
         self.due_day[index] = np.inf
         self.lost[index] = True
@@ -183,8 +183,9 @@ class State:
         self.deferred_mg_weeks[waiting] += owed
 
     def close_run(self, weeks: int) -> None:
-        """Count the days waited so far by those still waiting when the run ends."""
-        self._wait_until(np.flatnonzero(self.owed_mg), float(weeks * DAYS_PER_WEEK))
+        """Count the days waited so far by those still waiting when the run ends, or to when they left just before."""
+        waiting = np.flatnonzero(self.owed_mg)
+        self._wait_until(waiting, np.minimum(self.leaves_day[waiting], weeks * DAYS_PER_WEEK))
 
     def _give_up(self, index: Ints, mg: Ints, week: int) -> None:
         short = mg > 0
@@ -194,7 +195,7 @@ class State:
         self.hardest_grade[first] = self.grade[first]
         self._count("unmet", week, who, mg[short])
 
-    def _wait_until(self, index: Ints, day: float) -> None:
+    def _wait_until(self, index: Ints, day: Floats | float) -> None:
         # Nobody is counted late for the time before the run began.
         since = np.maximum(self.due_day[index], 0.0)
         days = np.floor(np.maximum(day - since, 0.0)).astype(np.int64)

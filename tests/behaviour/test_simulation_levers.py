@@ -300,7 +300,7 @@ def test_orders_never_pass_the_level(make: Make) -> None:
     assert level.sum() - 2 * use < position.sum() < level.sum() + 0.2 * use
 
 
-def test_deliveries_in_parts_come_whole_in_the_end_and_never_help(make: Make) -> None:
+def test_deliveries_in_parts_come_whole_in_the_end_and_keep_nobody_from_taking_more(make: Make) -> None:
     parts = {
         "probability": 0.8,
         "first_share_low": 0.2,
@@ -315,7 +315,8 @@ def test_deliveries_in_parts_come_whole_in_the_end_and_never_help(make: Make) ->
         country.ledger.check()
     assert split.ledger.delivered.sum() < plain.ledger.delivered.sum()
     covers = [np.mean([week.cover_weeks for week in one.national]) for one in (plain, split)]
-    assert covers[1] < covers[0]
+    # The road was as full before day 0, and what is on it takes no room, so shelves fill as they do without.
+    assert covers[1] == pytest.approx(covers[0], rel=0.02)
 
 
 def test_parts_add_up_to_the_milligram(make: Make) -> None:

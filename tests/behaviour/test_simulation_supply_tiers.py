@@ -265,12 +265,16 @@ def test_recovery_waits_for_the_backlog(make: Make) -> None:
     worlds = [
         make(disruption=[long, deep], weeks=50, controller={"backlog_share_in_recovery": share}) for share in (0.0, 1.0)
     ]
-    plain, counted = (played(world) for world in worlds)
-    found = [[week.tier for week in one.national] for one in (plain, counted)]
-    assert max(found[0]) > 2
-    assert first_at(2, found[0]) == first_at(2, found[1]), "a backlog brings no tier sooner"
-    assert sum(found[1]) > sum(found[0])
-    assert found[1][-1] == 1, "the backlog is served in the end"
+    longer = []
+    for replication in range(3):
+        plain, counted = (
+            [week.tier for week in play(world, seed=11, replication=replication).national] for world in worlds
+        )
+        assert max(plain) > 2
+        assert first_at(2, plain) == first_at(2, counted), "a backlog brings no tier sooner"
+        assert counted[-1] == 1, "the backlog is served in the end"
+        longer.append(sum(counted) - sum(plain))
+    assert min(longer) >= 0 < max(longer)
 
 
 def test_cover_is_told_by_grade_and_by_product(make: Make, tmp_path: Path) -> None:
