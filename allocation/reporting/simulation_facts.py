@@ -14,6 +14,7 @@ from allocation.reporting.disclosure import HIDDEN, is_hidden, is_national, prot
 from allocation.reporting.frames import records
 from allocation.reporting.load import SimulationRun
 from allocation.reporting.shared_parts import named
+from allocation.reporting.simulation_answer import Answer, everybody_told
 
 __all__ = ["Facts", "facts_of", "summary_list"]
 
@@ -56,6 +57,18 @@ class Facts:
     marks: list[Mark]
     disruptions: pd.DataFrame
 
+    @property
+    def answer(self) -> Answer:
+        """What of them the sentences at the top rest on."""
+        return Answer(
+            lowest=self.lowest,
+            start_cover=float(self.cover["median"].iloc[0]),
+            reached=self.reached,
+            replications=self.replications,
+            grades=self.grades,
+            everybody=self.everybody,
+        )
+
 
 def facts_of(run: SimulationRun, *, share: bool) -> Facts:
     """All measures of a run, with small counts hidden where it is to be shared."""
@@ -82,9 +95,9 @@ def facts_of(run: SimulationRun, *, share: bool) -> Facts:
         replications=len(run.replications),
         national=national,
         cover=measures.cover_by_week(run),
-        lowest=measures.lowest_cover(run),
+        lowest=measures.lowest_cover(run.national),
         tiers=measures.tier_by_week(run),
-        reached=measures.tier_reached(run),
+        reached=measures.tier_reached(measures.tiers_met(run.national), len(run.replications)),
         fill=fill,
         grades=grades,
         panels=panels,
@@ -145,10 +158,7 @@ def _shared_indications(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _everybody(grades: pd.DataFrame, *, share: bool, exact: bool) -> dict[str, float | str]:
-    names = [*_BOTH, "days_late_total", "deferred_g_weeks", "unmet_g"]
-    totals = grades[names].sum().to_frame().T.astype("float64")
-    late = totals["patients_late"]
-    totals["days_each"] = totals["days_late_total"] / late.where(late > 0)
+    totals = measures.everybody(grades)
     if share:
         totals = protect(
             totals,
@@ -157,13 +167,7 @@ def _everybody(grades: pd.DataFrame, *, share: bool, exact: bool) -> dict[str, f
             resting={"days_each": ("patients_late",)},
             national=exact,
         ).pipe(_without_uncounted, totals, ("unmet_g",))
-    row = records(totals)[0]
-    return {
-        "patients": row["patients"],
-        "late": row["patients_late"],
-        "days_each": row["days_each"],
-        "unmet_g": row["unmet_g"],
-    }
+    return everybody_told(totals)
 
 
 def _shared_outcomes(

@@ -17,27 +17,39 @@ from allocation.reporting.words import GRADE_ORDER, indication_name, panel_name
 
 __all__ = [
     "BAND",
+    "COUNTED",
+    "SUMMED",
     "counts_people",
     "cover_by_week",
+    "everybody",
     "fill_by_week",
+    "first_cover",
     "grade_in",
     "grade_totals",
+    "grade_totals_of",
     "indication_totals",
     "is_share",
     "lowest_cover",
     "outcome_table",
     "panel_totals",
     "rests_on_people",
+    "start_cover",
     "tier_by_week",
     "tier_reached",
+    "tiers_met",
 ]
 
 BAND = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 """Columns of a band and the quantile over replications each one is."""
 
+SUMMED = ("due_g", "issued_g", "unmet_g", "deferred_g_weeks", "deferred_end_g")
+COUNTED = ("patients", "patients_late", "days_late_total")
+"""Grams and counts of people that the totals of a group are made of."""
+
 QUANTILE_COLUMNS = ("p05", "median", "p95")
 """Those of them that an outcome is told with."""
 
+_LATE_BAND = ("late_p05", "late_p95")
 _ALL = 1e-9
 _GRADE = re.compile(r"grade[_ ]?([0-4])", re.IGNORECASE)
 _SUPPLY_UNITS = ("week", "weeks", "tier")
@@ -75,26 +87,46 @@ def _quantiles(values: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.floa
     return result
 
 
-def _by_week(run: SimulationRun, frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    """One row a replication, one column a week of the run; NaN where the frame has no row."""
-    weeks = range(int(run.national["week"].min()), int(run.national["week"].max()) + 1)
+def _by_week(national: pd.DataFrame, frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """One row a replication, one column a week of the nation; NaN where the frame has no row."""
+    weeks = range(int(national["week"].min()), int(national["week"].max()) + 1)
     wide = frame.set_index(["replication", "week"])[column].unstack("week")
-    return wide.reindex(index=list(run.replications), columns=list(weeks)).astype("float64")
+    return wide.reindex(index=sorted(national["replication"].unique().tolist()), columns=list(weeks)).astype("float64")
+
+
+def _cover(national: pd.DataFrame) -> pd.DataFrame:
+    return _by_week(national, national.replace([np.inf, -np.inf], np.nan), "cover_weeks")
 
 
 def cover_by_week(run: SimulationRun) -> pd.DataFrame:
     """Weeks of national cover: week, the five quantiles, median stock and demand in grams."""
     national = run.national.replace([np.inf, -np.inf], np.nan)
-    wide = _by_week(run, national, "cover_weeks")
+    wide = _by_week(national, national, "cover_weeks")
     medians = national.groupby("week")[["stock_g", "demand_g"]].median()
     frame = pd.DataFrame({"week": wide.columns.astype(int), **_quantiles(wide.to_numpy())})
     return frame.merge(medians, left_on="week", right_index=True, how="left")
 
 
-def lowest_cover(run: SimulationRun) -> pd.DataFrame:
-    """For each replication the lowest weeks of cover and the first week in which it is reached."""
-    wide = _by_week(run, run.national.replace([np.inf, -np.inf], np.nan), "cover_weeks").dropna(how="all")
+def lowest_cover(national: pd.DataFrame) -> pd.DataFrame:
+    """For each replication the lowest weeks of cover and the first week in which it is reached.
+
+    Parameters
+    ----------
+    national
+        Weeks of the nation of whole replications, as in the run.
+    """
+    wide = _cover(national).dropna(how="all")
     return pd.DataFrame({"cover_weeks": wide.min(axis=1), "week": wide.idxmin(axis=1).astype("int64")})
+
+
+def first_cover(national: pd.DataFrame) -> pd.Series[float]:
+    """For each replication the weeks of cover in the first week."""
+    return _cover(national).iloc[:, 0]
+
+
+def start_cover(first: npt.NDArray[np.float64]) -> float:
+    """Median over replications of :func:`first_cover`; NaN where none has one."""
+    return float(_quantiles(first[:, None])["median"][0])
 
 
 def tier_by_week(run: SimulationRun) -> pd.DataFrame:
@@ -106,20 +138,40 @@ def tier_by_week(run: SimulationRun) -> pd.DataFrame:
     return shares.reset_index().melt(id_vars="week", var_name="tier", value_name="share").astype({"tier": "int64"})
 
 
-def tier_reached(run: SimulationRun) -> pd.DataFrame:
+def tiers_met(national: pd.DataFrame) -> pd.DataFrame:
+    """For each replication and each tier from 2 on that it reaches: the ``first`` week, and how many at it or above.
+
+    Parameters
+    ----------
+    national
+        As for :func:`lowest_cover`.
+    """
+    parts = [pd.DataFrame({"tier": [], "first": [], "weeks": []}, dtype="int64")]
+    for tier in range(2, int(national["tier"].max()) + 1):
+        weeks = national[national["tier"] >= tier].groupby("replication")["week"]
+        parts.append(pd.DataFrame({"tier": tier, "first": weeks.min().astype("int64"), "weeks": weeks.size()}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def tier_reached(met: pd.DataFrame, replications: int) -> pd.DataFrame:
     """For each tier above the first week's lowest: replications that reach it, when, and for how many weeks.
 
     Columns: tier, replications, first_p05, first_median, first_p95 (weeks, over the replications that reach it),
     weeks_at_or_above (median over all replications).
+
+    Parameters
+    ----------
+    met
+        From :func:`tiers_met`, of all replications.
+    replications
+        How many there are.
     """
-    national = run.national
     rows = []
-    for tier in range(2, int(national["tier"].max()) + 1):
-        at = national[national["tier"] >= tier]
-        first = at.groupby("replication")["week"].min()
-        held = at.groupby("replication").size().reindex(list(run.replications), fill_value=0)
-        low, middle, high = np.quantile(first, [0.05, 0.5, 0.95])
-        rows.append((tier, len(first), low, middle, high, float(held.median())))
+    for tier, at in met.groupby("tier"):
+        low, middle, high = np.quantile(at["first"], [0.05, 0.5, 0.95])
+        held = np.zeros(replications)
+        held[: len(at)] = at["weeks"]
+        rows.append((tier, len(at), low, middle, high, float(np.median(held))))
     names = ["tier", "replications", "first_p05", "first_median", "first_p95", "weeks_at_or_above"]
     return pd.DataFrame(rows, columns=names)
 
@@ -138,7 +190,7 @@ def fill_by_week(run: SimulationRun) -> pd.DataFrame:
         one = weekly[weekly["grade"] == grade]
         if one.empty:
             continue
-        wide = _by_week(run, one, "fill")
+        wide = _by_week(run.national, one, "fill")
         band = {"week": wide.columns.astype(int), "grade": grade, **_quantiles(wide.to_numpy())}
         parts.append(pd.DataFrame({**band, "least": wide.min(axis=0).to_numpy()}))
     if not parts:
@@ -164,7 +216,8 @@ def _ratio(part: pd.Series[float], whole: pd.Series[float]) -> pd.Series[float]:
     return part.where(whole > 0).div(whole.where(whole > 0))
 
 
-def _with_shares(frame: pd.DataFrame) -> pd.DataFrame:
+def _with_shares(sums: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+    frame = sums.join(people, how="outer").fillna(0.0).reset_index()
     fill = _ratio(frame["issued_g"], frame["issued_g"] + frame["unmet_g"] + frame["deferred_end_g"])
     return frame.assign(
         fill=fill.where(fill < 1 - _ALL, fill.round()),
@@ -175,15 +228,10 @@ def _with_shares(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-_SUMMED = ["due_g", "issued_g", "unmet_g", "deferred_g_weeks", "deferred_end_g"]
-_COUNTED = ["patients", "patients_late", "days_late_total", "late_p05", "late_p95"]
-
-
 def _totals(run: SimulationRun, keys: list[str]) -> pd.DataFrame:
-    sums = run.panels.groupby(keys, observed=True)[_SUMMED].sum() / len(run.replications)
-    people = _people(run, keys).set_index(keys)[_COUNTED].astype("float64")
-    both = sums.join(people, how="outer").fillna(0.0).reset_index()
-    return _with_shares(both)
+    sums = run.panels.groupby(keys, observed=True)[list(SUMMED)].sum() / len(run.replications)
+    people = _people(run, keys).set_index(keys)[[*COUNTED, *_LATE_BAND]].astype("float64")
+    return _with_shares(sums, people)
 
 
 def grade_totals(run: SimulationRun) -> pd.DataFrame:
@@ -192,7 +240,31 @@ def grade_totals(run: SimulationRun) -> pd.DataFrame:
     ``fill`` is the share of grams owed that is given by the end of the run, ``wait_days`` the mean wait of a gram
     due (backlog summed over weeks divided by grams due), ``days_each`` the mean days late of a patient who is late.
     """
-    return _totals(run, ["grade"]).sort_values("grade", ascending=False, ignore_index=True)
+    return _from_grade_4(_totals(run, ["grade"]))
+
+
+def grade_totals_of(grams: pd.DataFrame, people: pd.DataFrame, replications: int) -> pd.DataFrame:
+    """As :func:`grade_totals`, from sums over replications by grade, without the band of patients late.
+
+    Parameters
+    ----------
+    grams, people
+        :data:`SUMMED` and :data:`COUNTED`, the grade as index.
+    replications
+        How many were summed.
+    """
+    return _from_grade_4(_with_shares(grams / replications, people / replications))
+
+
+def _from_grade_4(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.sort_values("grade", ascending=False, ignore_index=True)
+
+
+def everybody(grades: pd.DataFrame) -> pd.DataFrame:
+    """One row for all patients together: the sums of :func:`grade_totals`, and days late of a patient who is late."""
+    names = ["patients", "patients_late", "days_late_total", "deferred_g_weeks", "unmet_g"]
+    totals = grades[names].sum().to_frame().T.astype("float64")
+    return totals.assign(days_each=_ratio(totals["days_late_total"], totals["patients_late"]))
 
 
 def panel_totals(run: SimulationRun) -> pd.DataFrame:

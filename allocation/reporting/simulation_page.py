@@ -12,13 +12,14 @@ from allocation.reporting.disclosure import shared_count
 from allocation.reporting.frames import records
 from allocation.reporting.load import SimulationRun
 from allocation.reporting.shared_parts import assumptions_section, cohort_table, manifest_section
+from allocation.reporting.simulation_answer import sentences
 from allocation.reporting.simulation_facts import Facts, facts_of, summary_list
 from allocation.reporting.simulation_groups import indication_section, outcome_section, panel_section
 from allocation.reporting.simulation_more import more_sections
 from allocation.reporting.style import LEAD
 from allocation.reporting.words import count, days, grade_name, kilograms, number, percent, plural, whole, whole_percent
 
-__all__ = ["LIMITS", "head_facts", "sentences", "simulation_headlines", "simulation_page"]
+__all__ = ["LIMITS", "head_facts", "simulation_page"]
 
 _BAND_COLUMNS = (("p05", "5%"), ("p25", "25%"), ("median", "Median"), ("p75", "75%"), ("p95", "95%"))
 _BAND_NOTE = "Columns headed by a percentage are quantiles over replications."
@@ -58,7 +59,7 @@ def simulation_page(run: SimulationRun, *, share: bool) -> Page:
         kind="Simulation of a shortage",
         about=str(run.summary.get("description") or ""),
         facts=head_facts(facts),
-        headlines=sentences(facts),
+        headlines=sentences(facts.answer),
         lead=_cover_chart(facts),
         sections=(
             _tier_section(facts),
@@ -74,12 +75,6 @@ def simulation_page(run: SimulationRun, *, share: bool) -> Page:
         shared=share,
         changed=run.changed,
     )
-
-
-def simulation_headlines(run: SimulationRun, *, share: bool = False) -> tuple[str, ...]:
-    """The sentences that the page opens with, and what the run left open, without drawing the page."""
-    left_open = (headlines.unplayed_sentence(run.summary), *headlines.precision_sentences(run.summary))
-    return (*sentences(facts_of(run, share=share)), *(sentence for sentence in left_open if sentence))
 
 
 def head_facts(facts: Facts) -> tuple[tuple[str, str], ...]:
@@ -109,21 +104,6 @@ def _cohort(facts: Facts) -> list[Table]:
     return [made] if made else []
 
 
-def _cover_sentence(facts: Facts) -> str:
-    return headlines.cover_sentence(facts.lowest, float(facts.cover["median"].iloc[0]))
-
-
-def sentences(facts: Facts) -> tuple[str, ...]:
-    """The answer, from measures already worked out."""
-    said = [
-        _cover_sentence(facts),
-        headlines.tier_sentence(facts.reached, facts.replications),
-        headlines.fill_sentence(facts.grades),
-        headlines.late_sentence(facts.everybody) if facts.everybody else "",
-    ]
-    return tuple(sentence for sentence in said if sentence)
-
-
 def _letters(facts: Facts) -> str:
     told = [f"{row['letter']} = {row['what']}" for row in records(facts.disruptions)]
     return f" Marked in grey: {'; '.join(told)}." if told else ""
@@ -146,8 +126,8 @@ def _cover_chart(facts: Facts) -> Chart | None:
     return chart(
         lambda size: charts.cover(facts.cover, size=size, marks=facts.marks),
         key="cover",
-        finding=headlines.cover_finding(facts.lowest, float(facts.cover["median"].iloc[0])),
-        description=_cover_sentence(facts),
+        finding=headlines.cover_finding(facts.lowest, facts.answer.start_cover),
+        description=headlines.cover_sentence(facts.lowest, facts.answer.start_cover),
         caption=f"Usable stock divided by expected weekly demand, all places together.{bands}{_letters(facts)}",
         data=table(facts.cover, columns, key="cover-data", caption="Weeks of cover by week", note=_BAND_NOTE),
         desk=LEAD,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from allocation.errors import Fault, InputError
 from allocation.records import atomic_path, write_text_atomic
 from allocation.reporting.blocks import Chart, Page
-from allocation.reporting.load import AllocationRun, SimulationRun, StudyRun, load_run
+from allocation.reporting.load import AllocationRun, SimulationRun, StudyRun, load_run, run_head
 from allocation.reporting.load_forecast import ForecastRun, is_forecast, load_forecast
 
 if TYPE_CHECKING:
@@ -134,29 +134,38 @@ def _page(run: SimulationRun | StudyRun | ForecastRun | AllocationRun, *, share:
     return allocation_page(run, share=share, savings=None if savings is None else savings.rows)
 
 
-def run_headlines(folder: Path | str) -> tuple[str, ...]:
+def run_headlines(folder: Path | str, *, replications: Sequence[Path] = ()) -> tuple[str, ...]:
     """The sentences that answer the question a run was made for; the internal page opens with the same.
+
+    Parameters
+    ----------
+    folder
+        What a command of igalloc left behind.
+    replications
+        The folders of a simulation's replications, in their order, while there are such. Their tables are read in place
+        of the whole run's, of which the directory alone takes some 20 kB of memory for each replication.
 
     Raises
     ------
     InputError
         As :func:`report`.
     """
-    if is_forecast(Path(folder)):
+    place = Path(folder)
+    if is_forecast(place):
         from allocation.reporting.forecast_page import forecast_headlines
 
-        return forecast_headlines(load_forecast(Path(folder)))
-    # None of the sentences tells of single weeks.
-    run = load_run(Path(folder), weekly=False)
-    if isinstance(run, SimulationRun):
-        from allocation.reporting.simulation_page import simulation_headlines
+        return forecast_headlines(load_forecast(place))
+    kind, summary = run_head(place)
+    if kind == "simulation":
+        from allocation.reporting.simulation_answer import read_answer, simulation_headlines
 
-        return simulation_headlines(run)
-    if isinstance(run, StudyRun):
-        return tuple(run.summary["headlines"])
-    from allocation.reporting.allocation_page import allocation_headlines
+        return simulation_headlines(read_answer(replications or [place], weeks=int(summary["weeks"])), summary)
+    run = load_run(place)
+    if isinstance(run, AllocationRun):
+        from allocation.reporting.allocation_page import allocation_headlines
 
-    return allocation_headlines(run)
+        return allocation_headlines(run)
+    return tuple(run.summary["headlines"])
 
 
 def write_figures(folder: Path | str, *, share: bool = False, savings: Savings | None = None) -> tuple[Path, ...]:

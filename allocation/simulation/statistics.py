@@ -63,6 +63,8 @@ def interval(
 def quantiles(values: Sequence[float] | Floats) -> dict[str, float | None]:
     """The :data:`QUANTILES` of the replications that have a value, by linear interpolation; None where none has.
 
+    They need the value of every replication at once, eight bytes each.
+
     >>> quantiles([1.0, 2.0, float("nan"), 3.0])["q50"]
     2.0
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,8 @@ _EVENTS = pa.schema(
         ("text", pa.string()),
     ]
 )
-_FEW = 100
+_COMPRESSION = "zstd"
+_GROUP_ROWS = 1 << 17
 _SCHEMAS = dict(
     zip(PART_FILES, (_WEEKS, _NATIONAL, _PRODUCT_COVER, _OUTCOMES, _AFFECTED, _STOCK_OUTS, _EVENTS), strict=True)
 )
@@ -163,15 +164,18 @@ def join_parts(
 ) -> None:
     """Write the files of :data:`FILES` from folders of :func:`write_part`, in the order given.
 
-    The bytes are those of :func:`write_run` with the same replications. One replication is in memory at a time.
+    The bytes are those of :func:`write_run` with the same replications. As many replications are in memory at a time as
+    make a group of rows; of each only its outcomes stay, eight bytes a number, as quantiles need all of them at once.
     """
     for name, schema in _schemas(head).items():
-        found = (pq.read_table(part / name, schema=schema).combine_chunks() for part in parts)
+        found = [part / name for part in parts]
+        if name in ("outcomes.parquet", CONSEQUENCES_FILE):
+            _write(folder / name, schema, [_stacked(schema, found)])
+            continue
         if name == "events.parquet":
-            found = (table for table in found if table.num_rows)
-        in_one = name in ("outcomes.parquet", CONSEQUENCES_FILE)
-        _write(folder / name, schema, [_stacked(found)] if in_one else found)
-    outcomes = pq.read_table(folder / "outcomes.parquet")
+            found = [path for path in found if pq.read_metadata(path).num_rows]
+        _write(folder / name, schema, map(_table, found))
+    outcomes = _table(folder / "outcomes.parquet")
     values = {name: outcomes.column(name).to_numpy(zero_copy_only=False) for name in OUTCOMES}
     reckoned = _read_consequences(folder) if head.scenario.consequences.enabled else None
     _write_records(head, values, folder, precision=precision, verification=verification, consequences=reckoned)
@@ -207,22 +211,37 @@ def _write_records(
 
 
 def _write(path: Path, schema: pa.Schema, tables: Iterable[Any]) -> None:
-    # One row group a replication: a reader can take a few of many without reading all.
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for table in tables:
-            writer.write_table(table)
+    # Whole replications a row group, so that a reader can take some of many without reading all; and not many groups,
+    # as a writer keeps some 20 kB of each until it closes the file.
+    with pq.ParquetWriter(path, schema, compression=_COMPRESSION) as writer:
+        for group in _grouped(tables):
+            writer.write_table(pa.concat_tables(group).combine_chunks())
 
 
-def _stacked(tables: Iterable[Any]) -> Any:
-    """Tables of a row each in one, put together as they come: each alone takes far more memory than its numbers."""
-    done: list[Any] = []
-    few: list[Any] = []
+def _grouped(tables: Iterable[Any]) -> Iterator[list[Any]]:
+    group: list[Any] = []
     for table in tables:
-        few.append(table)
-        if len(few) == _FEW:
-            done.append(pa.concat_tables(few).combine_chunks())
-            few = []
-    return pa.concat_tables([*done, *few]).combine_chunks()
+        group.append(table)
+        if sum(one.num_rows for one in group) >= _GROUP_ROWS:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _table(path: Path) -> Any:
+    # Threads, of which each keeps memory of its own, gain nothing with tables as small as these.
+    with pq.ParquetFile(path) as file:
+        return file.read(use_threads=False)
+
+
+def _stacked(schema: pa.Schema, paths: Sequence[Path]) -> Any:
+    """Tables of one row each in one; kept as tables they would take a hundred times the memory of their numbers."""
+    numbers = np.empty((len(paths), len(schema)))
+    for row, path in enumerate(paths):
+        numbers[row] = [np.nan if value is None else value for value in _table(path).to_pylist()[0].values()]
+    columns = (pa.array(column, from_pandas=True) for column in numbers.T)
+    return pa.table([column.cast(field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
 
 
 def _names(codes: npt.NDArray[np.integer], *names: str) -> npt.NDArray[np.object_]:
@@ -331,7 +350,7 @@ def _consequences(parts: Sequence[ReplicationResult]) -> Mapping[str, object]:
 
 
 def _read_consequences(folder: Path) -> dict[str, npt.NDArray[np.float64]]:
-    table = pq.read_table(folder / CONSEQUENCES_FILE)
+    table = _table(folder / CONSEQUENCES_FILE)
     return {name: table.column(name).to_numpy(zero_copy_only=False) for name in consequence_labels()}
 
 

@@ -153,7 +153,7 @@ def simulate(
         if len(found.rejects):
             write_rejects(found.rejects, folder / "rejects.csv")
         write_json(folder / "manifest.json", record | {"outputs": outputs_of(folder)})
-        said = run_headlines(folder)
+        said = run_headlines(folder, replications=parts)
     store.remove()
     return SimulationDone(found, said)
 

@@ -53,7 +53,7 @@ GROWTH = {
     "weeks": [(PATIENTS, PANELS, number, 1) for number in (52, 104, 520)],
 }
 """Patients, panels, weeks, and how many brands each product comes as."""
-MANY = (10, 100, 400)
+MANY = (10, 100, 400, 1000)
 
 
 def panels_of(count: int) -> PanelSet:

@@ -9,8 +9,9 @@ import pandas as pd
 
 from allocation.reporting.load import SimulationRun
 from allocation.reporting.shared_parts import cohort_frame
+from allocation.reporting.simulation_answer import sentences
 from allocation.reporting.simulation_facts import Facts, facts_of, summary_list
-from allocation.reporting.simulation_page import LIMITS, head_facts, sentences
+from allocation.reporting.simulation_page import LIMITS, head_facts
 from allocation.reporting.words import grade_name
 from allocation.reporting.workbook.common import GRADE, PANEL, SERVED, assumption_sheets, finished, run_facts, served
 from allocation.reporting.workbook.model import Field, Sheet, Workbook, code_sheet, in_kilograms
@@ -55,7 +56,7 @@ def simulation_workbook(run: SimulationRun, *, share: bool) -> Workbook:
         title=str(summary["title"]),
         kind="Simulation of a shortage" + (", shared version" if share else ""),
         about=str(summary.get("description") or ""),
-        answer=sentences(facts),
+        answer=sentences(facts.answer),
         facts=(*head, *((name, value) for name, value in run_facts(run.manifest) if name not in known)),
         sheets=(),
         shared=share,

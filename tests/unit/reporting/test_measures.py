@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from allocation.reporting import allocation_measures, run_headlines, simulation_measures
+from allocation.reporting import allocation_measures, simulation_measures
 from allocation.reporting.load import AllocationRun, SimulationRun, load_run
-from allocation.reporting.simulation_page import simulation_headlines
 
 
 @pytest.fixture(scope="module")
@@ -29,17 +28,12 @@ def allocation(allocation_folder) -> AllocationRun:
 
 def test_weeks_are_summed_the_same_in_one_batch_or_many(simulation_folder, monkeypatch):
     whole = load_run(simulation_folder)
-    monkeypatch.setattr("allocation.reporting.load._BATCH_ROWS", 997)
+    monkeypatch.setattr("allocation.reporting.batches._BATCH_ROWS", 997)
     parts = load_run(simulation_folder)
     pd.testing.assert_frame_equal(whole.weekly, parts.weekly)
     pd.testing.assert_frame_equal(whole.panels, parts.panels)
     pd.testing.assert_frame_equal(whole.affected, parts.affected)
     pd.testing.assert_frame_equal(whole.affected_by_indication, parts.affected_by_indication)
-
-
-def test_the_sentences_of_a_run_need_no_single_weeks(run, simulation_folder):
-    assert load_run(simulation_folder, weekly=False).weekly.empty
-    assert run_headlines(simulation_folder) == simulation_headlines(run)
 
 
 def test_sums_agree_with_the_file(run, simulation_folder):
@@ -71,7 +65,7 @@ def test_the_weekly_share_is_of_what_was_owed(run):
 
 def test_lowest_cover_is_the_lowest_of_each_replication(run):
     expected = run.national.groupby("replication")["cover_weeks"].min()
-    found = simulation_measures.lowest_cover(run)
+    found = simulation_measures.lowest_cover(run.national)
     assert found["cover_weeks"].tolist() == expected.tolist()
     at = run.national.set_index(["replication", "week"])["cover_weeks"]
     for replication, week, cover in zip(found.index, found["week"], found["cover_weeks"], strict=True):
@@ -82,10 +76,13 @@ def test_lowest_cover_is_the_lowest_of_each_replication(run):
 def test_tier_shares_add_up_and_first_weeks_are_first(run):
     tiers = simulation_measures.tier_by_week(run)
     assert tiers.groupby("week")["share"].sum().to_numpy() == pytest.approx(1.0)
-    reached = simulation_measures.tier_reached(run).set_index("tier")
+    met = simulation_measures.tiers_met(run.national)
+    reached = simulation_measures.tier_reached(met, 5).set_index("tier")
     first = run.national[run.national["tier"] >= 3].groupby("replication")["week"].min()
     assert reached.loc[3, "replications"] == len(first)
     assert reached.loc[3, "first_median"] == np.median(first)
+    held = run.national[run.national["tier"] >= 3].groupby("replication").size().reindex(range(5), fill_value=0)
+    assert reached.loc[3, "weeks_at_or_above"] == held.median()
 
 
 def test_people_late_are_means_over_all_replications(run):
