@@ -60,6 +60,10 @@ limits_of = st.fixed_dictionaries(
         "fences": st.lists(st.tuples(st.sampled_from(CODES), st.integers(0, 100)), min_size=2, max_size=2),
     }
 )
+NO_LIMITS = {
+    **{name: {} for name in ("into", "out_of", "switch", "infused", "courses")},
+    "fences": [("octagam_10", 0), ("octagam_10", 0)],
+}
 
 
 def problem_of(rows, stock, tier, *, limits=None, reserve=0) -> Problem:
@@ -212,6 +216,43 @@ def test_prices_under_a_policy_let_it_claim_anew(name, rows, stock, tier, reserv
 
 
 @settings(FEW, max_examples=8)
+@example(
+    name="equal_losses",
+    rows=[
+        ("P2", 0, True, "SC", "", True, "0 1", 24),
+        ("P2", 1, False, "IV", "octagam_10", False, "0", 19),
+        ("P1", 3, False, "IV", "octagam_10", False, "0 1", 14),
+    ],
+    stock=[("P1", "hizentra_20", 3), ("P1", "privigen_10", 11)],
+    tier=TIERS.tier[2],
+    limits={**NO_LIMITS, "out_of": {"P1": 10}},
+    reserve=0,
+    late=7,
+)  # hizentra lies idle in the plan, but more of it is more to claim
+@example(
+    name="first_come",
+    rows=[("P2", 3, False, "IV", "", False, "1", 16), ("P2", 0, False, "IV", "", False, "", 28)],
+    stock=[("P1", "privigen_10", 9), ("NATIONAL", "octagam_10", 16)],
+    tier=TIERS.tier[3],
+    limits={**NO_LIMITS, "fences": [("octagam_10", 0), ("octagam_10", 95)]},
+    reserve=1,
+    late=0,
+)  # where privigen lies decides which grade of a panel is given it
+@example(
+    name="historical_share",
+    rows=[
+        ("P2", 3, False, "IV", "hizentra_20", False, "", 11),
+        ("P3", 2, False, "IV", "hizentra_20", False, "", 21),
+        ("P1", 0, False, "IV", "hizentra_20", False, "", 1),
+        ("P2", 3, True, "IV", "octagam_10", True, "0", 17),
+        ("P1", 0, True, "SC", "octagam_10", False, "", 13),
+    ],
+    stock=[("P3", "octagam_10", 17)],
+    tier=TIERS.tier[3],
+    limits={**NO_LIMITS, "out_of": {"P3": 25}, "switch": {"P1": 24}, "infused": {"P2": 20}, "courses": {"P1": 1}},
+    reserve=5,
+    late=0,
+)  # a row that counts courses, a thousand times as coarse as grams, let the solver find no plan
 @given(
     name=st.sampled_from(POLICIES),
     rows=rows_of,
