@@ -207,7 +207,7 @@ class LimitedProgram:
     def _at_most(self, columns: Ints, values: Floats, high: float) -> None:
         if len(columns) and high < UNLIMITED / MG_PER_G:
             weights = values.tolist() if len(values) else [1.0] * len(columns)
-            self.program.add_row(columns.tolist(), weights, low=-INFINITY, high=high)
+            self.program.add_limit(columns.tolist(), weights, high)
 
     def objectives(self) -> list[Floats]:
         """Costs of the columns for each aim after the stages."""

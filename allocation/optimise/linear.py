@@ -75,6 +75,15 @@ class LinearProgram:
         """Add a row."""
         self.blocks.append(Row(columns, values, low, high))
 
+    def add_limit(self, columns: Sequence[int], weights: Sequence[float], high: float) -> None:
+        """Add a row: columns, weighed, come to no more than a limit.
+
+        Weights are divided by the largest, so that the row is in the unit of its columns. What a solver lets a
+        row be off is small for that unit, and not for a thousand times it.
+        """
+        largest = max(weights, default=0.0) or 1.0
+        self.add_row(columns, [weight / largest for weight in weights], low=-INFINITY, high=high / largest)
+
     def add_rows(self, block: RowBlock) -> None:
         """Add many rows."""
         self.blocks.append(block)

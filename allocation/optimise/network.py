@@ -70,7 +70,7 @@ class SideRows:
     infuses
         Whether a class given a product is infused, shape (classes, products).
     courses
-        Courses that each class is due, shape (classes,).
+        Courses that each class is due, or for a part of a class its part of them, shape (classes,).
     """
 
     member: Bools
@@ -81,7 +81,7 @@ class SideRows:
     infused_mg: Ints
     infused_courses: Ints
     infuses: Bools
-    courses: Ints
+    courses: Floats
 
     def concern(self, pool: Pool) -> bool:
         """Whether any of them limits something in a pool."""
@@ -275,7 +275,7 @@ def _side_rows(problem: Problem, table: Coded, order: Ints, by_route: Bools, *, 
         infused_mg=_limit_of(problem.panels, limits.infused_mg),
         infused_courses=_limit_of(problem.panels, limits.infused_courses),
         infuses=vein[None, :] & ((route == ROUTES.index("IV"))[:, None] | ~by_route[route]),
-        courses=table["courses"].astype(np.int64)[order],
+        courses=table["courses"].astype(np.float64)[order],
     )
 
 

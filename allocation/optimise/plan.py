@@ -60,6 +60,8 @@ class Plan:
     levers
         The planned mix of levers by class, as :data:`allocation.optimise.lever_program.LEVER_COLUMNS` says; None where
         the tier, or a policy, leaves no order of levers.
+    pool_stages
+        What each stage of each pool came to, before cells' shares are rounded down.
     """
 
     given: Table = Table()
@@ -75,6 +77,7 @@ class Plan:
     programs: int
     seconds: float
     levers: pd.DataFrame | None = None
+    pool_stages: tuple[tuple[StageResult, ...], ...] = ()
 
 
 def make_plan(
@@ -145,6 +148,7 @@ def make_plan(
         programs=sum(part.programs for part in supplies),
         seconds=seconds,
         levers=levers,
+        pool_stages=tuple(tuple(stages) for stages in results),
     )
 
 

@@ -51,7 +51,8 @@ class Problem:
         Demand, one row a class: ``class_id`` (int, single), ``panel``, ``grade`` (0 to 4, 0 for ungraded),
         ``emergency`` (bool), ``route`` (IV, SC, IM), ``product`` (current one, ``""`` for none), ``locked`` (bool:
         takes no other product), ``patients``, ``due_mg`` (milligrams, 0 or more). Where side limits are given also
-        ``fences`` (numbers of the fences the class is inside, joined by spaces) and ``courses`` (whole courses due).
+        ``fences`` (numbers of the fences the class is inside, joined by spaces) and ``courses`` (whole courses due; a
+        part of a class has its part of them).
         Where the tier stretches intervals also ``stretch_mg``: milligrams due to who can be late within the limit.
     stock
         What is usable now: ``location`` (panel code or ``NATIONAL``), ``product``, ``mg``.

@@ -6,7 +6,7 @@ out has one answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -116,7 +116,9 @@ def shadow_prices(problem: Problem, plan: Plan, *, solver: SolverName = "highs")
     return price_pools(index_problem(problem), plan, trials)
 
 
-def price_pools(net: Network, plan: Plan, trials: Callable[[Network, Pool], Trials]) -> ShadowPrices:
+def price_pools(
+    net: Network, plan: Plan, trials: Callable[[Network, Pool], Trials], *, rests_on: Sequence[Plan] = ()
+) -> ShadowPrices:
     """Price every product at every panel, pool by pool.
 
     Parameters
@@ -125,8 +127,11 @@ def price_pools(net: Network, plan: Plan, trials: Callable[[Network, Pool], Tria
         Of the network's problem.
     trials
         What allocates a pool again.
+    rests_on
+        Plans of programs with the same stock, on which the plan rests. What lies idle in the plan may be of use in
+        them, and change what is asked of the plan.
     """
-    pricing = _Pricing(net, plan)
+    pricing = _Pricing(net, plan, rests_on)
     for number, pool in enumerate(net.pools):
         if len(pool.classes):
             pricing.price(number, trials)
@@ -179,16 +184,21 @@ class _Pricing:
         Shape (panels, products).
     left
         What trials may still cost.
+    idle
+        Of each plan, as :func:`_idle_and_held` says.
+    parts
+        In how many stages of a program a class may stand.
     """
 
-    def __init__(self, net: Network, plan: Plan) -> None:
+    def __init__(self, net: Network, plan: Plan, rests_on: Sequence[Plan]) -> None:
         self.net = net
         shape = (net.n_panels, net.stock_mg.shape[1])
         self.grams = np.zeros((2, *shape, _GRADES))
         self.unpriced = np.zeros(shape, dtype=np.bool_)
         self.left = _MOST_CLASSES_TRIED
         self.short = plan.cells["planned_mg"].to_numpy() < plan.cells["due_mg"].to_numpy()
-        self.idle_mg, self.held_mg = _idle_and_held(net, plan)
+        self.idle = [_idle_and_held(net, one) for one in (plan, *rests_on)]
+        self.parts = max((int(one.cells["stage"].max()) + 1 for one in rests_on if len(one.cells)), default=1)
 
     def price(self, number: int, trials: Callable[[Network, Pool], Trials]) -> None:
         """Try a kilogram more and one fewer of each product of a pool at each of its panels."""
@@ -217,15 +227,17 @@ class _Pricing:
 
         All that is asked of plans is convex. So if a plan with more of what lies idle were better, a part of the way to
         it would be too, and that part needs no more than is there; and a plan that leaves it lying stays the best of
-        those that cannot use it.
+        those that cannot use it. Where plans rest on one another it lies idle in all of them, so each asks the same of
+        the next.
         """
         net, pool, rows = self.net, self.net.pools[number], self.net.rows
         if rows is None or not net.limited_by_rows(pool):
             return np.zeros(len(products), dtype=np.int64)
         fenced: Bools = np.logical_or.reduce(rows.fence_mg[:, pool.locations] > 0, axis=1)
         # Amounts are rounded down line by line, so a plan may leave a milligram a line that its optimum uses.
-        lines = (len(pool.classes) + 2 * len(pool.locations)) * (net.stock_mg.shape[1] + len(fenced))
-        idle = self.idle_mg[source][:, products].sum(axis=0) - self.held_mg[number, products] - lines
+        lines = (self.parts * len(pool.classes) + 2 * len(pool.locations)) * (net.stock_mg.shape[1] + len(fenced))
+        left = [idle[source][:, products].sum(axis=0) - held[number, products] for idle, held in self.idle]
+        idle = np.min(left, axis=0) - lines
         none: Ints = np.where(np.isin(products, rows.fence_product[fenced]), 0, idle)
         return none
 

@@ -56,8 +56,9 @@ class KeptProgram:
         self.low, self.high = np.array(self.program.low), np.array(self.program.high)
         self.cost = len(pool.classes)
         self.sessions: dict[tuple[int, int], Session] = {}
-        self.full: frozenset[int] = frozenset()
-        self.before, self.full = self._served(net, self.full)
+        trial = self._run(net, frozenset())
+        self.full = frozenset(trial.full)
+        self.before = self._served(trial, net)
 
     def _stock_columns(self) -> None:
         """What is there of each lot at each place, as columns on which the rows of the stock draw."""
@@ -104,19 +105,19 @@ class KeptProgram:
         changed
             The network with other stock, fences included.
         more
-            Whether no lot of it is smaller than in the network that was given at first; then what was served in full
-            still is.
+            Whether no lot of it is smaller than in the network that was given at first; then the first stages that were
+            all served in full still are.
 
         Raises
         ------
         SolverError
             Where a step has no proven optimum.
         """
-        mg, _ = self._served(changed, self.full if more else frozenset())
-        return mg, True
+        trial = self._run(changed, self.full if more else frozenset())
+        return self._served(trial, changed), trial.told
 
-    def _served(self, net: Network, full: frozenset[int]) -> tuple[Ints, frozenset[int]]:
-        """Milligrams of each grade, and stages served in full; ``full`` names some that are known to be."""
+    def _run(self, net: Network, full: frozenset[int]) -> _Trial:
+        """Serve the stages; ``full`` names some that are known to be served in full."""
         trial = _Trial(self, net)
         for stage in range(len(net.stages)):
             trial.stage, trial.step = stage, 0
@@ -124,8 +125,12 @@ class KeptProgram:
                 break
             if stage == 0 and self.pool.reserve_mg:
                 trial.hold_reserve()
-        served = trial.served if trial.told else self._as_planned(net)
-        return np.rint(served).astype(np.int64), frozenset(trial.full)
+        return trial
+
+    def _served(self, trial: _Trial, net: Network) -> Ints:
+        """Milligrams of each grade."""
+        served: Ints = np.rint(trial.served if trial.told else self._as_planned(net)).astype(np.int64)
+        return served
 
     def _serve(self, trial: _Trial, *, known_full: bool) -> bool:
         """Serve the stage that a trial is at; whether there is any need to look at later ones."""
@@ -136,10 +141,12 @@ class KeptProgram:
             solution = trial.minimise([total], [-1.0])
             x, got_mg = solution.x[at], float(solution.x[total]) * MG_PER_G
         if got_mg >= float(due_mg.sum()) - _REACHED_MG:
-            trial.full.add(trial.stage)
+            # A milligram that is missing can be told in no price, but the bounds of a stage known to be in full ask it.
+            trial.note_full(reached=got_mg >= float(due_mg.sum()) - self.columns.play_g * MG_PER_G)
             trial.bound(at, np.maximum(x - self.columns.play_g, 0.0), due_mg / MG_PER_G)
             trial.served += self.due_by_grade[members].sum(axis=0)
             return True
+        trial.note_full(reached=False)
         if got_mg <= _REACHED_MG:
             trial.bound(at, np.zeros(len(at)), np.zeros(len(at)))
             return True
@@ -174,8 +181,12 @@ class _Trial:
 
     Attributes
     ----------
-    served, full
-        Milligrams of each grade so far, and stages served in full.
+    served
+        Milligrams of each grade so far.
+    full, all_full
+        Stages served in full before anything, a stage or the reserve, was not; and whether nothing was not so far. With
+        more stock these stay in full. A stage after one in part may not: the stage before may take up with the new
+        stock what both need of a delivery, a quota or another limit.
     told
         Whether shares have told the grades so far.
     """
@@ -188,12 +199,20 @@ class _Trial:
         there_g = lots_of(net, kept.pool, rows)[build.lots][build.send_lot, build.send_place] / MG_PER_G
         self.low[kept.there] = self.high[kept.there] = there_g
         self.stage, self.step = 0, 0
-        self.served, self.full, self.told = np.zeros(_GRADES), set[int](), True
+        self.served, self.told = np.zeros(_GRADES), True
+        self.full, self.all_full = set[int](), True
+
+    def note_full(self, *, reached: bool) -> None:
+        """Note whether the stage that the trial is at was served in full."""
+        self.all_full &= reached
+        if self.all_full:
+            self.full.add(self.stage)
 
     def hold_reserve(self) -> None:
         """Hold as much of the reserve as there is."""
         reserve = [self.kept.columns.reserve]
         held = self.minimise(reserve, [-1.0]).x[reserve]
+        self.all_full &= bool(held[0] >= self.kept.pool.reserve_mg / MG_PER_G - self.kept.columns.play_g)
         pin(self, reserve, held, self.kept.columns.play_g)
 
     def anything_later(self) -> bool:

@@ -34,7 +34,7 @@ class DemandClass:
     due_mg: int
     route: str = ""
     inside: frozenset[int] = frozenset()
-    courses: int = 0
+    courses: float = 0
     stretch_mg: int = 0
 
 
@@ -116,7 +116,7 @@ class Rules:
             due_mg=int(line["due_mg"]),
             route=line["route"],
             inside=fences_of(line.get("fences", "")),
-            courses=int(line.get("courses", 0)),
+            courses=float(line.get("courses", 0)),
             stretch_mg=int(line.get("stretch_mg", 0)),
         )
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from allocation.cohort.epidemiology import load_epidemiology
-from allocation.cohort.generate import generate_cohort
-from allocation.rules import PanelSet, load_panels, load_products, load_rulebook, load_tiers
-from allocation.scenario import Scenario, load_scenario, with_run
-from allocation.simulation import FILES, World, head_of, join_parts, prepare, run_replications, write_run
+from allocation.scenario import load_scenario, with_run
+from allocation.simulation import FILES, World, head_of, join_parts, run_replications, write_run
 from allocation.simulation.consequences import (
     consequence_labels,
     consequences_of,
@@ -28,28 +23,13 @@ from allocation.simulation.consequences import (
 )
 from allocation.simulation.engine import play
 from allocation.simulation.write import CONSEQUENCES_FILE, write_part
-
-AS_OF = date(2026, 11, 1)
-DEEP = {"kind": "output_cut", "start_week": 1, "weeks": 30, "fraction": 0.4}
-
-Make = Callable[..., World]
+from small_worlds import DEEP, Make, world_maker
 
 
 @pytest.fixture(scope="module")
 def make() -> Make:
-    every = load_panels()
-    panels = PanelSet(source=every.source, panel=every.panel[:3])
-    given: dict[str, Any] = {"rulebook": load_rulebook(), "panels": panels, "products": load_products()}
-    given["epidemiology"] = load_epidemiology()
-    cohort = generate_cohort(patients=200, seed=7, as_of=AS_OF, **given)
-
-    def build(name: str = "baseline", *, weeks: int = 30, enabled: bool = True, **changes: Any) -> World:
-        data = load_scenario(name).model_dump()
-        data["run"] |= {"weeks": weeks, "replications": 2}
-        data["consequences"] = {"enabled": enabled}
-        return prepare(Scenario.model_validate(data | changes), cohort, tiers=load_tiers(), **given)
-
-    return build
+    worlds = world_maker(patients=200, panels=3, weeks=30, replications=2)
+    return lambda *name, enabled=True, **changes: worlds(*name, consequences={"enabled": enabled}, **changes)
 
 
 def told(world: World, replication: int = 0) -> dict[str, float]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from allocation.cohort.epidemiology import load_epidemiology
-from allocation.cohort.generate import generate_cohort
 from allocation.errors import InputError
 from allocation.resources import scenario_names
-from allocation.rules import PanelSet, load_panels, load_products, load_rulebook, load_tiers
-from allocation.scenario import Scenario, load_scenario
-from allocation.simulation import World, prepare
+from allocation.rules import load_products
+from allocation.scenario import Scenario
+from allocation.simulation import World
 from allocation.simulation.country import Country
 from allocation.simulation.engine import play
 from allocation.simulation.outcomes import outcomes_of
@@ -24,30 +21,13 @@ from allocation.simulation.record import MEASURES
 from allocation.simulation.stock import Ledger
 from allocation.simulation.stock_outs import StockOuts
 from allocation.simulation.variants import revised
-
-AS_OF = date(2026, 11, 1)
-DEEP = {"kind": "output_cut", "start_week": 1, "weeks": 30, "fraction": 0.4}
-
-Make = Callable[..., World]
+from small_worlds import AS_OF, DEEP, Make, world_maker
 
 
 @pytest.fixture(scope="module")
 def make() -> Make:
     """World of a scenario, 300 patients in four panels, with other disruptions, mitigations and settings."""
-    every = load_panels()
-    panels = PanelSet(source=every.source, panel=every.panel[:4])
-    given: dict[str, Any] = {"rulebook": load_rulebook(), "panels": panels, "products": load_products()}
-    given["epidemiology"] = load_epidemiology()
-    cohort = generate_cohort(patients=300, seed=7, as_of=AS_OF, **given)
-
-    def build(name: str = "baseline", *, weeks: int = 26, **changes: Any) -> World:
-        data = load_scenario(name).model_dump()
-        data["run"] |= {"weeks": weeks, "replications": 2}
-        for part, value in changes.items():
-            data[part] = value if isinstance(value, list) else data[part] | value
-        return prepare(Scenario.model_validate(data), cohort, tiers=load_tiers(), **given)
-
-    return build
+    return world_maker(patients=300, panels=4, weeks=26, replications=2)
 
 
 def played(world: World, replication: int = 0) -> Country:

@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ import pytest
 from allocation.cohort.epidemiology import load_epidemiology
 from allocation.cohort.generate import generate_cohort
 from allocation.errors import InputError
-from allocation.rules import PanelSet, load_panels, load_products, load_rulebook, load_tiers
-from allocation.scenario import Scenario, load_scenario, with_run
+from allocation.rules import load_panels, load_products, load_rulebook
+from allocation.scenario import load_scenario, with_run
 from allocation.simulation import (
     FILES,
     OUTCOMES,
@@ -30,34 +31,19 @@ from allocation.simulation import (
     head_of,
     join_parts,
     played_in_parts,
-    prepare,
     replications,
     run_replications,
     write_run,
 )
 from allocation.tables import write_table
-
-DEEP = {"kind": "output_cut", "start_week": 1, "weeks": 30, "fraction": 0.4}
-
-Make = Callable[..., World]
+from small_worlds import DEEP, Make, world_maker
 
 
 @pytest.fixture(scope="module")
 def make() -> Make:
     """World of a deep cut: 150 patients in two panels, 8 weeks."""
-    every = load_panels()
-    panels = PanelSet(source=every.source, panel=every.panel[:2])
-    given: dict[str, Any] = {"rulebook": load_rulebook(), "panels": panels, "products": load_products()}
-    given["epidemiology"] = load_epidemiology()
-    cohort = generate_cohort(patients=150, seed=7, as_of=date(2026, 11, 1), **given)
-
-    def build(**run: Any) -> World:
-        data = load_scenario("baseline").model_dump()
-        data["run"] |= {"weeks": 8, "replications": 4, **run}
-        data["disruption"] = [DEEP]
-        return prepare(Scenario.model_validate(data), cohort, tiers=load_tiers(), **given)
-
-    return build
+    deep = partial(world_maker(patients=150, panels=2, weeks=8, replications=4), disruption=[DEEP])
+    return lambda **run: deep(run=run)
 
 
 def opened(folder: Path, *, decided: Mapping[str, object] | None = None, resume: bool = False) -> PartStore:

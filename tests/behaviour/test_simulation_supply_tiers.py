@@ -2,52 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from allocation.cohort.epidemiology import load_epidemiology
-from allocation.cohort.generate import generate_cohort
 from allocation.errors import InputError, VerificationError
-from allocation.rules import PanelSet, load_panels, load_products, load_rulebook, load_tiers
-from allocation.scenario import Scenario, load_scenario
-from allocation.simulation import World, prepare, run_replications, write_run
+from allocation.scenario import load_scenario
+from allocation.simulation import World, run_replications, write_run
 from allocation.simulation.country import Country
 from allocation.simulation.engine import play
 from allocation.simulation.outcomes import outcomes_of
+from small_worlds import Make, world_maker
 
-AS_OF = date(2026, 11, 1)
 DEEP = {"kind": "output_cut", "start_week": 1, "weeks": 10, "fraction": 0.5}
 RISE = {"kind": "output_rise", "start_week": 11, "weeks": 30, "fraction": 0.4}
 OFF = {f"enter_tier_{tier}_below_weeks": 0.0 for tier in (2, 3, 4)} | {"product_enter_tier_2_below_weeks": 0.0}
 NEVER = 99
 
-Make = Callable[..., World]
-
 
 @pytest.fixture(scope="module")
 def make() -> Make:
     """World of a scenario, 150 patients in two panels, with some keys changed."""
-    every = load_panels()
-    panels = PanelSet(source=every.source, panel=every.panel[:2])
-    given: dict[str, Any] = {"rulebook": load_rulebook(), "panels": panels, "products": load_products()}
-    given["epidemiology"] = load_epidemiology()
-    cohort = generate_cohort(patients=150, seed=7, as_of=AS_OF, **given)
-
-    def build(scenario: str | Scenario = "baseline", *, weeks: int = 20, **changes: Any) -> World:
-        known = load_scenario(scenario) if isinstance(scenario, str) else scenario
-        data = known.model_dump()
-        data["run"] |= {"weeks": weeks, "replications": 1}
-        for part, value in changes.items():
-            data[part] = value if isinstance(value, list) else data[part] | value
-        return prepare(Scenario.model_validate(data), cohort, tiers=load_tiers(), **given)
-
-    return build
+    return world_maker(patients=150, panels=2, weeks=20, replications=1)
 
 
 def played(world: World) -> Country:

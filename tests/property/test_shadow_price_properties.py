@@ -14,14 +14,21 @@ from allocation.optimise.policies import find_policy, gather_claims, list_polici
 from allocation.optimise.problem import Problem
 from allocation.optimise.program import solve
 from allocation.optimise.shadow import ShadowPrices, shadow_prices
-from allocation.optimise.side_limits import Fence, SideLimits
-from allocation.rules import NATIONAL, ProductSet, load_products, load_tiers
+from allocation.rules import NATIONAL, load_tiers
+from limited_problems import (
+    KEYS,
+    NO_LIMITS,
+    PANELS,
+    PLACES,
+    any_limits,
+    any_rows,
+    any_stock,
+    limited_problem,
+    products_of,
+)
 
 CODES = ("privigen_10", "octagam_10", "hizentra_20")
-PRODUCTS = ProductSet(product=tuple(load_products().by_code[code] for code in CODES))
-PANELS = ("P1", "P2", "P3")
-REGIONS = ("North", "North", "South")
-PLACES = (*PANELS, NATIONAL)
+PRODUCTS = products_of(CODES)
 TIERS = load_tiers()
 UNIT_MG = 130_000
 KILOGRAM_MG = 1_000_000
@@ -32,80 +39,20 @@ FEW = settings(
 )
 POLICIES = [one.name for one in list_policies() if one.distribution == "igalloc" and one.name != "grade_order"]
 
-rows_of = st.lists(
-    st.tuples(
-        st.sampled_from(PANELS),
-        st.integers(0, 4),
-        st.booleans(),
-        st.sampled_from(("IV", "IV", "SC")),
-        st.sampled_from(("", *CODES)),
-        st.sampled_from((False, False, True)),
-        st.sampled_from(("", "", "0", "1", "0 1")),
-        st.integers(1, 30),
-    ),
-    min_size=1,
-    max_size=8,
-)
-stock_of = st.lists(
-    st.tuples(st.sampled_from(PLACES), st.sampled_from(CODES), st.integers(1, 20)), min_size=1, max_size=6
-)
-amount = st.integers(0, 30)
-limits_of = st.fixed_dictionaries(
-    {
-        "into": st.dictionaries(st.sampled_from(PANELS), amount, max_size=2),
-        "out_of": st.dictionaries(st.sampled_from(PLACES), amount, max_size=2),
-        "switch": st.dictionaries(st.sampled_from(PANELS), amount, max_size=1),
-        "infused": st.dictionaries(st.sampled_from(PANELS), amount, max_size=2),
-        "courses": st.dictionaries(st.sampled_from(PANELS), st.integers(0, 4), max_size=1),
-        "fences": st.lists(st.tuples(st.sampled_from(CODES), st.integers(0, 100)), min_size=2, max_size=2),
-    }
-)
+rows_of = any_rows(CODES, st.integers(0, 4), st.booleans())
+stock_of = any_stock(CODES, most=20, rows=6)
+limits_of = any_limits(CODES, counted=1)
+UNFENCED = {**NO_LIMITS, "fences": [("octagam_10", 0), ("octagam_10", 0)]}
 
 
 def problem_of(rows, stock, tier, *, limits=None, reserve=0) -> Problem:
-    keys = ["panel", "grade", "emergency", "route", "product", "locked", "fences"]
-    frame = pd.DataFrame(rows, columns=[*keys, "units"])
-    if limits is None:
-        frame["fences"] = ""
-    frame = frame.groupby(keys, as_index=False)["units"].sum()
-    frame = frame.assign(
-        class_id=np.arange(len(frame)), patients=1, due_mg=frame["units"] * UNIT_MG, courses=1 + frame["units"] % 3
-    )
-    there = pd.DataFrame(stock, columns=["location", "product", "mg"]).groupby(["location", "product"])["mg"].sum()
-    there = there.reset_index().assign(mg=lambda f: f["mg"] * UNIT_MG)
     held = None
     if reserve:
         pools = {"panel": PANELS, "region": ("North", "South"), "national": (NATIONAL,)}[tier.stock_reach]
         held = pd.DataFrame({"pool": list(pools), "mg": [reserve * UNIT_MG] * len(pools)})
-    return Problem(
-        tier=tier,
-        panels=PANELS,
-        region_of=REGIONS,
-        products=PRODUCTS,
-        classes=frame,
-        stock=there,
-        reserve_mg=held,
-        limits=None if limits is None else _limits(limits, there),
-    )
-
-
-def _limits(limits, there) -> SideLimits:
-    free = {(place, product): mg for place, product, mg in there.itertuples(index=False, name=None)}
-    fences = []
-    for product, percent in limits["fences"]:
-        mg = {place: free.get((place, product), 0) * percent // 100 for place in PLACES}
-        for place, part in mg.items():
-            free[place, product] = free.get((place, product), 0) - part
-        fences.append(Fence(product, "cidp", "", {place: part for place, part in mg.items() if part}))
-    mg_of = {n: {p: count * UNIT_MG for p, count in limits[n].items()} for n in ("into", "out_of", "switch", "infused")}
-    return SideLimits(
-        into_mg=mg_of["into"],
-        out_of_mg=mg_of["out_of"],
-        switch_mg=mg_of["switch"],
-        infused_mg=mg_of["infused"],
-        infused_courses=limits["courses"],
-        fences=tuple(fences),
-    )
+    keys = ("panel", "grade", "emergency", *KEYS[2:])
+    made = {"products": PRODUCTS, "unit_mg": UNIT_MG, "keys": keys, "reserve_mg": held}
+    return limited_problem(rows, stock, tier, limits=limits, **made)
 
 
 def with_more(problem: Problem, panel: str, product: str) -> Problem:
@@ -212,6 +159,43 @@ def test_prices_under_a_policy_let_it_claim_anew(name, rows, stock, tier, reserv
 
 
 @settings(FEW, max_examples=8)
+@example(
+    name="equal_losses",
+    rows=[
+        ("P2", 0, True, "SC", "", True, "0 1", 24),
+        ("P2", 1, False, "IV", "octagam_10", False, "0", 19),
+        ("P1", 3, False, "IV", "octagam_10", False, "0 1", 14),
+    ],
+    stock=[("P1", "hizentra_20", 3), ("P1", "privigen_10", 11)],
+    tier=TIERS.tier[2],
+    limits={**UNFENCED, "out_of": {"P1": 10}},
+    reserve=0,
+    late=7,
+)  # hizentra lies idle in the plan, but more of it is more to claim
+@example(
+    name="first_come",
+    rows=[("P2", 3, False, "IV", "", False, "1", 16), ("P2", 0, False, "IV", "", False, "", 28)],
+    stock=[("P1", "privigen_10", 9), ("NATIONAL", "octagam_10", 16)],
+    tier=TIERS.tier[3],
+    limits={**UNFENCED, "fences": [("octagam_10", 0), ("octagam_10", 95)]},
+    reserve=1,
+    late=0,
+)  # where privigen lies decides which grade of a panel is given it
+@example(
+    name="historical_share",
+    rows=[
+        ("P2", 3, False, "IV", "hizentra_20", False, "", 11),
+        ("P3", 2, False, "IV", "hizentra_20", False, "", 21),
+        ("P1", 0, False, "IV", "hizentra_20", False, "", 1),
+        ("P2", 3, True, "IV", "octagam_10", True, "0", 17),
+        ("P1", 0, True, "SC", "octagam_10", False, "", 13),
+    ],
+    stock=[("P3", "octagam_10", 17)],
+    tier=TIERS.tier[3],
+    limits={**UNFENCED, "out_of": {"P3": 25}, "switch": {"P1": 24}, "infused": {"P2": 20}, "courses": {"P1": 1}},
+    reserve=5,
+    late=0,
+)  # a row that counts courses, a thousand times as coarse as grams, let the solver find no plan
 @given(
     name=st.sampled_from(POLICIES),
     rows=rows_of,

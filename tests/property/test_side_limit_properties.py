@@ -13,86 +13,24 @@ from allocation.optimise.direct import exact_rations, serve_everywhere
 from allocation.optimise.network import index_problem
 from allocation.optimise.problem import Problem
 from allocation.optimise.program import solve
-from allocation.optimise.side_limits import Fence, SideLimits
 from allocation.optimise.verify import verify
 from allocation.optimise.verify_rules import Rules
-from allocation.rules import NATIONAL, ProductSet, load_products, load_tiers
+from allocation.rules import load_tiers
+from limited_problems import NO_LIMITS, PANELS, any_limits, any_rows, any_stock, limited_problem, products_of
 
 CODES = ("privigen_10", "octagam_10", "hizentra_20", "subgam_16")
-PRODUCTS = ProductSet(product=tuple(load_products().by_code[code] for code in CODES))
-PANELS = ("P1", "P2", "P3")
-PLACES = (*PANELS, NATIONAL)
+PRODUCTS = products_of(CODES)
 TIERS = load_tiers()
 UNIT_MG = 10_000
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-rows_of = st.lists(
-    st.tuples(
-        st.sampled_from(PANELS),
-        st.integers(1, 4),
-        st.sampled_from(("IV", "IV", "SC")),
-        st.sampled_from(("", *CODES)),
-        st.sampled_from((False, False, True)),
-        st.sampled_from(("", "", "0", "1", "0 1")),
-        st.integers(1, 30),
-    ),
-    min_size=1,
-    max_size=8,
-)
-stock_of = st.lists(
-    st.tuples(st.sampled_from(PLACES), st.sampled_from(CODES), st.integers(1, 30)), min_size=1, max_size=8
-)
-amount = st.integers(0, 30)
-limits_of = st.fixed_dictionaries(
-    {
-        "into": st.dictionaries(st.sampled_from(PANELS), amount, max_size=2),
-        "out_of": st.dictionaries(st.sampled_from(PLACES), amount, max_size=2),
-        "switch": st.dictionaries(st.sampled_from(PANELS), amount, max_size=1),
-        "infused": st.dictionaries(st.sampled_from(PANELS), amount, max_size=2),
-        "courses": st.dictionaries(st.sampled_from(PANELS), st.integers(0, 4), max_size=2),
-        "fences": st.lists(st.tuples(st.sampled_from(CODES), st.integers(0, 100)), min_size=2, max_size=2),
-    }
-)
+rows_of = any_rows(CODES, st.integers(1, 4))
+stock_of = any_stock(CODES, most=30, rows=8)
+limits_of = any_limits(CODES, counted=2)
 
 
 def problem_of(rows, stock, tier, limits) -> Problem:
-    keys = ["panel", "grade", "route", "product", "locked", "fences"]
-    frame = pd.DataFrame(rows, columns=[*keys, "units"]).groupby(keys, as_index=False)["units"].sum()
-    frame = frame.assign(
-        class_id=np.arange(len(frame)),
-        emergency=False,
-        patients=1,
-        due_mg=frame["units"] * UNIT_MG,
-        courses=1 + frame["units"] % 3,
-    )
-    there = pd.DataFrame(stock, columns=["location", "product", "mg"]).groupby(["location", "product"])["mg"].sum()
-    there = there.reset_index().assign(mg=lambda f: f["mg"] * UNIT_MG)
-    free = {(place, product): mg for place, product, mg in there.itertuples(index=False, name=None)}
-    fences = []
-    for product, percent in limits["fences"]:
-        mg = {place: free.get((place, product), 0) * percent // 100 for place in PLACES}
-        for place, part in mg.items():
-            free[place, product] = free.get((place, product), 0) - part
-        fences.append(Fence(product, "cidp", "", {place: part for place, part in mg.items() if part}))
-    in_mg = {
-        name: {p: n * UNIT_MG for p, n in limits[name].items()} for name in ("into", "out_of", "switch", "infused")
-    }
-    return Problem(
-        tier=tier,
-        panels=PANELS,
-        region_of=("North", "North", "South"),
-        products=PRODUCTS,
-        classes=frame,
-        stock=there,
-        limits=SideLimits(
-            into_mg=in_mg["into"],
-            out_of_mg=in_mg["out_of"],
-            switch_mg=in_mg["switch"],
-            infused_mg=in_mg["infused"],
-            infused_courses=limits["courses"],
-            fences=tuple(fences),
-        ),
-    )
+    return limited_problem(rows, stock, tier, products=PRODUCTS, unit_mg=UNIT_MG, limits=limits)
 
 
 class Plain:
@@ -178,8 +116,7 @@ class Plain:
         return -float(result.fun)
 
 
-NO_DELIVERY = {"into": {}, "out_of": {"P1": 0, "P2": 0}, "switch": {}, "infused": {}, "courses": {}}
-FENCED = {**NO_DELIVERY, "fences": [("privigen_10", 0), ("privigen_10", 1)]}
+FENCED = {**NO_LIMITS, "out_of": {"P1": 0, "P2": 0}, "fences": [("privigen_10", 0), ("privigen_10", 1)]}
 
 
 @pytest.mark.slow
@@ -220,12 +157,11 @@ def test_the_fast_path_declines_pools_that_fences_deliveries_or_infusion_limit(r
     ids=lambda limit: next(iter(limit)),
 )
 def test_each_kind_of_limit_alone_is_declined(limit):
-    nothing = {"into": {}, "out_of": {}, "switch": {}, "infused": {}, "courses": {}, "fences": []}
     rows = [(panel, 4, "IV", "", False, "", 5) for panel in PANELS]
     stock = [(panel, "privigen_10", 4) for panel in PANELS]
-    free = index_problem(problem_of(rows, stock, TIERS.of(3), nothing))
+    free = index_problem(problem_of(rows, stock, TIERS.of(3), NO_LIMITS))
     assert all(ration is not None for ration in exact_rations(free, free.pools))
-    net = index_problem(problem_of(rows, stock, TIERS.of(3), {**nothing, **limit}))
+    net = index_problem(problem_of(rows, stock, TIERS.of(3), {**NO_LIMITS, **limit}))
     north = [pool.name for pool in net.pools].index("North")
     assert exact_rations(net, net.pools)[north] is None
     assert serve_everywhere(net, net.pools)[north] is None

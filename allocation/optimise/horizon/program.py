@@ -148,7 +148,7 @@ class _Build:
             self.program.add_row([*mine.tolist(), total], [1.0] * len(mine) + [-1.0], low=0.0, high=0.0)
 
     def _at_most(self, columns: list[int], high: float, values: list[float] | None = None) -> None:
-        self.program.add_row(columns, values or [1.0] * len(columns), low=-INFINITY, high=high)
+        self.program.add_limit(columns, values or [1.0] * len(columns), high)
 
     def _take_columns(self) -> None:
         """What each group is given in each week, by way: its own columns, but where there is one way only."""

@@ -17,7 +17,7 @@ from allocation.optimise.policies.case import Claims, make_case
 from allocation.optimise.policies.check import ask
 from allocation.optimise.policies.rounds import (
     Proven,
-    find_estate_mg,
+    find_estate,
     given_by_class,
     rounds_before_reserve,
     solve_rounds,
@@ -53,7 +53,10 @@ def settled_prices(settled: Settled, *, solver: SolverName = "highs") -> ShadowP
     def trials(net: Network, pool: Pool) -> Trials:
         return _PoolAgain(settled, claims, net, pool, solver)
 
-    return price_pools(index_problem(settled.problem), settled.plan, trials)
+    rests_on = [proven.plan for proven in settled.proofs]
+    if settled.estate_plan is not None:
+        rests_on.append(settled.estate_plan)
+    return price_pools(index_problem(settled.problem), settled.plan, trials, rests_on=rests_on)
 
 
 class _PoolAgain:
@@ -98,7 +101,7 @@ class _PoolAgain:
         else:
             key = there_mg.sum(axis=0).tobytes()
         if key not in self.estate_of:
-            self.estate_of[key] = find_estate_mg(problem, self.my_claims, self.solver)
+            self.estate_of[key] = find_estate(problem, self.my_claims, self.solver).mg
         mine = self.estate_of[key]
         amounts = tuple(mine.values())
         if amounts not in self.rounds_of:

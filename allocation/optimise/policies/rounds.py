@@ -26,14 +26,13 @@ from allocation.optimise.policies.case import Claims
 from allocation.optimise.policies.registry import FoundPolicy
 from allocation.optimise.problem import Problem
 from allocation.optimise.program import SolverName, solve
-from allocation.quantities import MG_PER_G
-from allocation.rules import NATIONAL
 from allocation.rules.supply import Stage, Tier
 
-__all__ = ["HOLD", "Proven", "find_estate_mg", "given_by_class", "rounds_before_reserve", "solve_rounds"]
+__all__ = ["HOLD", "Estate", "Proven", "find_estate", "given_by_class", "rounds_before_reserve", "solve_rounds"]
 
 HOLD = "before all, the emergency reserve"
-_EVERYONE = "everyone"
+# Milligrams: how far below a whole number a solver may tell it.
+_WHOLE_MG = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +48,20 @@ class Proven:
     problem: Problem
     plan: Plan
     class_of: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estate:
+    """What claims can be given, and the plan that shows it.
+
+    Attributes
+    ----------
+    mg
+        Milligrams of each pool's stock that some claim can be given, the reserve set aside first.
+    """
+
+    mg: dict[str, int]
+    plan: Plan
 
 
 def rounds_before_reserve(found: FoundPolicy, problem: Problem, claims: Claims, rounds: Sequence[Round]) -> int:
@@ -92,45 +105,20 @@ def solve_rounds(
     return tuple(proofs)
 
 
-def find_estate_mg(problem: Problem, claims: Claims, solver: SolverName) -> dict[str, int]:
-    """Milligrams of each pool's stock that some claim can be given, the reserve set aside first.
+def find_estate(problem: Problem, claims: Claims, solver: SolverName) -> Estate:
+    """The estate that a policy is told of.
 
     Raises
     ------
     SolverError
         Where the program has no proven optimum.
     """
-    everyone = Stage(name=_EVERYONE), claims.frame["due_mg"].to_numpy(dtype=np.int64)
+    everyone = Stage(name="everyone"), claims.frame["due_mg"].to_numpy(dtype=np.int64)
     parts = [everyone] if problem.reserve_mg is None else [_hold(claims), everyone]
-    proven = _solved(problem, claims, parts, solver)
-    panel = proven.problem.classes.set_index("class_id")["panel"]
-    pool_of = dict(zip(claims.frame["panel"], claims.frame["pool"], strict=True))
-    estate = dict.fromkeys(problem.pools, 0)
-    given = proven.plan.given
-    for code, mg in zip(panel.loc[given["class_id"]].tolist(), given["mg"].tolist(), strict=True):
-        estate[pool_of[code]] += mg
-    # A plan rounds the share of each panel down to a milligram; its objective tells what that leaves out.
-    unmet_g = next(item.value for item in proven.plan.objectives if item.name == f"{_EVERYONE}: unmet, g")
-    cut_off = int(everyone[1].sum()) - round(unmet_g * MG_PER_G) - sum(estate.values())
-    for pool, spare in _spare_mg(problem, proven.plan).items():
-        more = min(cut_off, spare)
-        estate[pool] += more
-        cut_off -= more
-    return estate
-
-
-def _spare_mg(problem: Problem, plan: Plan) -> dict[str, int]:
-    """At most a milligram for each panel of a pool, where stock is left in it."""
-    net = index_problem(problem)
-    place_of = {code: place for place, code in enumerate((*problem.panels, NATIONAL))}
-    left = net.stock_mg.sum(axis=1)
-    np.subtract.at(left, [place_of[code] for code in plan.flows["from_location"].tolist()], plan.flows["mg"].to_numpy())
-    held = plan.reserve.groupby("pool")["mg"].sum().to_dict()
-    spare = {}
-    for pool in net.pools:
-        there = int(left[pool.locations].sum()) - int(held.get(pool.name, 0))
-        spare[pool.name] = min(max(there, 0), len(pool.panels))
-    return spare
+    plan = _solved(problem, claims, parts, solver).plan
+    # Not the sum of what is given, for which the share of each panel is rounded down.
+    stages = zip(index_problem(problem).pools, plan.pool_stages, strict=True)
+    return Estate({pool.name: int(np.floor(of_pool[-1].served_mg + _WHOLE_MG)) for pool, of_pool in stages}, plan)
 
 
 Part = tuple[Stage, Ints]
@@ -195,9 +183,8 @@ def _solved(problem: Problem, claims: Claims, parts: Sequence[Part], solver: Sol
     frame = classes.iloc[rows].reset_index(drop=True)
     frame = frame.assign(class_id=np.arange(len(frame), dtype=np.int64), due_mg=due_mg, stage=np.concatenate(stage))
     if "courses" in frame:
-        # A part of a class holds at least its part of the courses.
-        share = due_mg / np.maximum(due[rows], 1)
-        frame["courses"] = np.ceil(frame["courses"].to_numpy(dtype=np.int64) * share).astype(np.int64)
+        # Not rounded up, or how a class is cut into rounds would change how much of it can be infused.
+        frame["courses"] = frame["courses"].to_numpy(dtype=np.float64) * (due_mg / np.maximum(due[rows], 1))
     stages = tuple(rule for rule, _ in parts) or problem.tier.stage
     staged = replace(problem, tier=problem.tier.model_copy(update={"stage": stages}), classes=frame)
     return Proven(staged, solve(staged, solver=solver), classes["class_id"].to_numpy(dtype=np.int64)[rows])

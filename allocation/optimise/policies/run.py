@@ -18,7 +18,7 @@ from allocation.optimise.policies.registry import FoundPolicy
 from allocation.optimise.policies.rounds import (
     HOLD,
     Proven,
-    find_estate_mg,
+    find_estate,
     given_by_class,
     rounds_before_reserve,
     solve_rounds,
@@ -57,6 +57,8 @@ class Settled:
         Who of a class goes first, lowest first, by claim, shape (claims,).
     claims, asked, asked_of, estate_mg, usual_mg
         What the policy was asked about, and the rounds it gave; for asking it again.
+    estate_plan
+        The plan behind ``estate_mg``, where the policy looks at it.
     """
 
     found: FoundPolicy
@@ -70,6 +72,7 @@ class Settled:
     asked_of: Problem
     estate_mg: Mapping[str, int]
     usual_mg: Mapping[str, float]
+    estate_plan: Plan | None = None
 
     @property
     def by_tier(self) -> bool:
@@ -139,9 +142,10 @@ def settle(
     if claims is None:
         raise ValueError(f"{found.whence} needs claims")
     problem = replace(problem, tier=tier_under(found, problem.tier))
-    estate = find_estate_mg(problem, claims, solver) if found.policy.uses_estate else {}
+    estate = find_estate(problem, claims, solver) if found.policy.uses_estate else None
+    estate_mg = {} if estate is None else estate.mg
     usual = dict(usual_mg or {})
-    asked = ask(found, make_case(problem, claims, estate_mg=estate, usual_mg=usual))
+    asked = ask(found, make_case(problem, claims, estate_mg=estate_mg, usual_mg=usual))
     rounds = tuple(one for one in asked if one.claims_mg.any())
     proofs = solve_rounds(problem, claims, rounds, rounds_before_reserve(found, problem, claims, rounds), solver)
     served = replace(problem, tier=_service_tier(found, problem, rounds))
@@ -155,8 +159,9 @@ def settle(
         claims=claims,
         asked=asked,
         asked_of=problem,
-        estate_mg=estate,
+        estate_mg=estate_mg,
         usual_mg=usual,
+        estate_plan=None if estate is None else estate.plan,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -25,32 +24,7 @@ from allocation.optimise.patients import serve_patients
 from allocation.optimise.problem import build_problem
 from allocation.optimise.program import open_session, solve
 from allocation.seeds import stream
-
-TODAY = date(2026, 11, 2)
-
-
-def demand(small, *rows):
-    """Patients with one course on a day given by its week."""
-    frame = small.patients(*({k: v for k, v in row.items() if k != "week"} for row in rows))
-    due = [pd.Timestamp(TODAY) + pd.Timedelta(days=7 * row.get("week", 0)) for row in rows]
-    return frame.assign(
-        interval_weeks=float("nan"),
-        cycle_weeks=float("nan"),
-        courses_due=1,
-        start_date=pd.NaT,
-        last_dose_date=pd.NaT,
-        next_due_date=due,
-    ).astype({"start_date": "datetime64[ns]", "last_dose_date": "datetime64[ns]"})
-
-
-def stock(small, *rows):
-    """Vials: place, product, grams a vial, number, week of expiry or None, week of coming or None."""
-
-    def day(week):
-        return None if week is None else str((pd.Timestamp(TODAY) + pd.Timedelta(days=7 * week)).date())
-
-    frame = small.shelf(*((*row[:4], day(row[4])) for row in rows))
-    return frame.assign(available_from=pd.to_datetime([day(row[5]) for row in rows]))
+from dated_cases import TODAY, demand, served, stock
 
 
 def solved(small, people, there, *, weeks=4, tier=3, solver="highs"):
@@ -70,13 +44,6 @@ def solved(small, people, there, *, weeks=4, tier=3, solver="highs"):
     usable = there[there["available_from"].isna()].reset_index(drop=True)
     first = first_weeks(problem, plan, now, usable.drop(columns="available_from"), as_of=TODAY, seed=1)
     return problem, plan, first
-
-
-def served(plan, **keys):
-    frame = plan.served
-    for name, value in keys.items():
-        frame = frame[frame[name] == value]
-    return int(frame["mg"].sum()) / 1000
 
 
 def test_a_coming_gap_makes_a_low_grade_wait_now(small):

@@ -3,46 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 
 import pandas as pd
 import pytest
 
+import dated_cases
 from allocation.optimise.horizon import build_horizon, first_weeks, look_ahead, verify_horizon
 from allocation.optimise.program import open_session
 from allocation.optimise.side_limits import limits_in_use, mark_patients
 from allocation.rules.limits import Delivery, Infusion, LimitSet, Lock, RingFence, SwitchQuota
+from dated_cases import TODAY, dated, served
 
-TODAY = date(2026, 11, 2)
 SAID = {"assumption": "For a test."}
 
 
 def demand(small, *rows):
     """Patients with one course on a day given by its week."""
-    hidden = ("week", "indication")
-    frame = small.patients(*({k: v for k, v in row.items() if k not in hidden} for row in rows))
-    due = [pd.Timestamp(TODAY) + pd.Timedelta(days=7 * row.get("week", 0)) for row in rows]
-    return frame.assign(
-        indication=[row.get("indication", "cidp") for row in rows],
-        situation="",
-        interval_weeks=float("nan"),
-        cycle_weeks=float("nan"),
-        courses_due=1,
-        start_date=pd.NaT,
-        last_dose_date=pd.NaT,
-        next_due_date=due,
-    ).astype({"start_date": "datetime64[ns]", "last_dose_date": "datetime64[ns]"})
+    frame = dated_cases.demand(small, *({k: v for k, v in row.items() if k != "indication"} for row in rows))
+    return frame.assign(indication=[row.get("indication", "cidp") for row in rows], situation="")
 
 
 def stock(small, *rows):
     """Vials of 10 g: place, product, number, week of expiry or None, week of coming or None."""
-
-    def day(week):
-        return None if week is None else str((pd.Timestamp(TODAY) + pd.Timedelta(days=7 * week)).date())
-
     rows = [(*row, *(None,) * (5 - len(row))) for row in rows]
-    frame = small.shelf(*((place, code, 10, number, day(gone)) for place, code, number, gone, _ in rows))
-    return frame.assign(available_from=pd.to_datetime([day(row[4]) for row in rows]))
+    return dated_cases.stock(small, *((place, code, 10, *rest) for place, code, *rest in rows))
 
 
 def solved(small, people, there, limits=None, *, tier=3, weeks=4, first=1):
@@ -61,19 +45,12 @@ def solved(small, people, there, limits=None, *, tier=3, weeks=4, first=1):
     )
     plan = look_ahead(problem, open_session("highs"))
     verify_horizon(problem, plan).raise_if_failed()
-    begins = pd.Timestamp(TODAY) + pd.Timedelta(days=7 * first)
+    begins = dated(first)
     now = people[(people["next_due_date"] < begins).to_numpy()].reset_index(drop=True)
     usable = there[there["available_from"].isna()].reset_index(drop=True).drop(columns="available_from")
     mg = usable.assign(mg=usable["vial_mg"] * usable["vials"])
     side, _ = limits_in_use(limits, mg, panels=("P1", "P2"), source="limits")
     return problem, plan, first_weeks(problem, plan, now, usable, as_of=TODAY, seed=1, limits=side)
-
-
-def served(plan, **keys):
-    frame = plan.served
-    for name, value in keys.items():
-        frame = frame[frame[name] == value]
-    return int(frame["mg"].sum()) / 1000
 
 
 def test_stock_is_not_kept_for_a_use_that_a_limit_forbids(small):

@@ -353,6 +353,45 @@ def test_a_kilogram_fewer_comes_out_of_a_fence_where_no_other_stock_is(small):
     assert (told["grams_per_kg"], told["grams_per_kg_fewer"]) == (1000, 1000)
 
 
+def counted(small, demand, stock, tier, *, each, **counts):
+    """A problem where each class is due so many courses and panels can infuse so many."""
+    problem = small.problem(demand, stock, tier)
+    classes = problem.classes.assign(fences="", courses=each)
+    return replace(problem, limits=SideLimits(infused_courses=counts), classes=classes)
+
+
+def test_what_rounds_cut_out_of_a_class_counts_as_its_part_of_the_courses(small):
+    demand = small.patients(*({"due_g": 400, "days_overdue": days} for days in (14, 7, 0)))
+    demand = demand.assign(indication="gbs", situation="", fences="")
+    # Rounds of 200, 400 and 400 g: of 1 kg in two courses one course is 500 g.
+    demand["due_mg"] = [200_000, 400_000, 400_000]
+    problem = counted(small, demand, small.grams(("P1", "privigen_10", 1000)), 1, each=2, P1=1)
+    rounds = settled_of("first_come", demand, problem).rounds
+    assert [(one.claimed_g, one.planned_g) for one in rounds] == [(200, 200), (400, 300), (400, 0)]
+
+
+def test_the_estate_of_a_pool_takes_nothing_from_what_lies_in_another(small):
+    demand = small.patients({"due_g": 1000, "panel": "P2"}).assign(indication="gbs", situation="", fences="")
+    stock = small.grams(("P1", "privigen_10", 1000), ("P2", "privigen_10", 1000))
+    problem = counted(small, demand, stock, 1, each=3, P2=2)
+    # Two thirds of a kilogram, in whole milligrams that can be given.
+    assert settled_of("talmud", demand, problem).estate_mg == {"P1": 0, "P2": 666_666, "P3": 0}
+
+
+def test_a_kilogram_more_of_what_lies_idle_in_the_plan_may_add_to_the_estate(small):
+    demand = small.patients({"due_g": 3000, "grade": 1}, {"due_g": 1000, "grade": 2})
+    demand = demand.assign(indication="gbs", situation="", fences="")
+    problem = counted(small, demand, small.grams(("P1", "privigen_10", 1500)), 3, each=1, P1=1)
+    settled = settled_of("equal_losses", demand, problem)
+    # Half of the large course is the estate. Of it grade 2 claims 1000 g, which leave room to infuse no more than 500
+    # of the large course and 833 of the small one.
+    assert settled.estate_mg["North"] == 1_500_000
+    assert planned(settled, "grade") == {1: pytest.approx(500), 2: pytest.approx(833.333)}
+    told = settled_prices(settled).lines.set_index(["panel", "product", "grade"])["grams_per_kg"]
+    assert told["P1", "privigen_10", 1] == 1000
+    assert told["P1", "privigen_10", 2] == pytest.approx(-333.3)
+
+
 class AllTurns(Policy):
     """Whose turn it is depends on the stock of every pool, as a policy of another package might have it."""
 

@@ -123,6 +123,23 @@ def test_what_goes_beyond_the_budget_is_named(small, monkeypatch):
     pd.testing.assert_frame_equal(cut.lines, whole.lines[kept].reset_index(drop=True))
 
 
+def test_a_stage_that_was_served_in_full_may_lose_a_delivery_to_one_before_it(small):
+    demand = small.patients(
+        {"due_g": 2000, "grade": 3, "panel": "P2", "product": ""},
+        {"due_g": 600, "grade": 1, "panel": "P2", "route": "SC", "product": "hizentra_20"},
+        {"due_g": 300, "grade": None, "panel": "P2", "route": "SC", "product": "hizentra_20"},
+    )
+    problem = small.problem(demand, small.grams(("P1", "hizentra_20", 700)), 3)
+    problem = replace(
+        problem, limits=SideLimits(out_of_mg={"P1": 1_200_000}), classes=problem.classes.assign(fences="", courses=1)
+    )
+    lines = shadow_prices(problem, solve(problem)).lines
+    # P1 can send 1200 g: the kilogram for grade 3, and then 200 g of the 600 that grade 1 has now, and none of the 100
+    # that the others have.
+    at = lines[(lines["panel"] == "P1") & (lines["product"] == "privigen_10")]
+    assert at.set_index("grade")["grams_per_kg"].to_dict() == {3: 1000, 1: -400, 0: -100}
+
+
 @pytest.mark.parametrize("limits", [None, SideLimits(into_mg={"P2": 1})])
 def test_what_only_the_reserve_may_take_frees_what_it_holds(small, limits):
     tier = small.tier(1).model_copy(update={"stock_reach": "region"})
