@@ -65,8 +65,9 @@ def test_a_country_goes_as_soon_as_it_has_been_played(given: dict[str, Any], sce
 def test_putting_many_together_takes_no_more_than_few(
     given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # So few rows at a time that not all of the fewer replications are read at once, either.
+    # So few rows at a time that not all of the fewer replications are read or written at once, either.
     monkeypatch.setattr("allocation.reporting.batches._BATCH_ROWS", 20)
+    monkeypatch.setattr("allocation.simulation.write._GROUP_ROWS", 1500)
     monkeypatch.setattr(allocation.simulation, "played_in_parts", _copied_and_weighed)
     cohort = tmp_path / "cohort.csv"
     write_table(generate_cohort(patients=80, seed=7, as_of=date(2026, 11, 1), **given), cohort)

