@@ -138,6 +138,11 @@ class Offers:
         del c, missing_mg, of
         return "", ""
 
+    def counts_courses(self, c: int) -> bool:
+        """Whether a panel's courses are counted, so that those of another size may not have what a patient could."""
+        del c
+        return False
+
     def also_needed(self, c: int, missing_mg: int) -> str:
         """What more stock would need besides, to be given; blank here, where there are no limits."""
         del c, missing_mg

@@ -58,6 +58,10 @@ class LimitedOffers(Offers):
         self._course_mg = max(course_mg, 1)
         self._infused_mg = sum(part.vial_mg * part.vials for part in drawn if self.rows.infuses[c, part.product])
 
+    def counts_courses(self, c: int) -> bool:
+        """Whether a panel's courses are counted, so that those of another size may not have what a patient could."""
+        return bool(self.rows.infused_courses[self.net.panel[c]] < UNLIMITED)
+
     def _room_mg(self, panel: int) -> int:
         """What the courses that a panel can still infuse leave open for this patient, one begun among them."""
         begun = _courses(self._infused_mg, self._course_mg)
@@ -133,7 +137,9 @@ class LimitedOffers(Offers):
         by_product = [self._sources(c, product) for product in self._by_plenty(c) if of in (NONE, product)]
         every = [source for sources in by_product for source in sources]
         orders = [*([source] for source in every), *by_product, *([every] if self.mixes(c) else [])]
-        kind = (c, need_mg, least_mg, of, self._course_mg, self._infused_mg)
+        kind: tuple[int, ...] = (c, need_mg, least_mg, of)
+        if self.counts_courses(c):
+            kind += (self._course_mg, self._infused_mg)
         wanted = min(need_mg, self._parts.get(kind, need_mg))
         best = _Gathered()
         for sources in orders:

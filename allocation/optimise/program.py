@@ -26,7 +26,7 @@ from allocation.optimise.priority import Ration, ration_by_program
 from allocation.optimise.problem import Problem
 from allocation.optimise.sourcing import Supplies, source_by_program
 
-__all__ = ["SolverName", "open_in_turn", "open_quickly", "open_session", "solve", "solver_title"]
+__all__ = ["SolverName", "open_quickly", "open_session", "solve", "solver_title"]
 
 SolverName = Literal["highs", "cbc"]
 _Found = TypeVar("_Found")
@@ -80,26 +80,22 @@ def open_session(solver: SolverName) -> OpenSession:
     raise SolverError(f"there is no solver {solver!r}; expected highs or cbc")
 
 
-def open_quickly(solver: SolverName) -> OpenSession:
+def open_quickly(solver: SolverName, *, in_turn: bool = False) -> OpenSession:
     """What opens a program with a solver in the shortest way, for programs solved many times over.
 
-    Raises
-    ------
-    SolverError
-        Where there is no such solver.
-    """
-    return _Arrays if solver == "highs" else open_session(solver)
-
-
-def open_in_turn(solver: SolverName) -> OpenSession:
-    """What opens a program that a thread is done with before it opens the next, as from week to week.
+    Parameters
+    ----------
+    in_turn
+        Whether a thread is done with each program before it opens the next, as from week to week.
 
     Raises
     ------
     SolverError
         Where there is no such solver.
     """
-    return _Kept if solver == "highs" else open_session(solver)
+    if solver == "highs":
+        return _Kept if in_turn else _Arrays
+    return open_session(solver)
 
 
 @lru_cache(maxsize=2)
@@ -333,7 +329,7 @@ def solve(problem: Problem, *, solver: SolverName = "highs", by_program: bool = 
                 rations[number] = ration_by_program(net, pool, opener)
     whole = [ration for ration in rations if ration is not None]
     _fill_in(supplies, lambda at: settle_panels(net, [pools[n] for n in at], [whole[n] for n in at]))
-    sourcing = opener if by_program else open_in_turn(solver)
+    sourcing = opener if by_program else open_quickly(solver, in_turn=True)
     cell_mg = np.zeros(len(net.cell_due_mg), dtype=np.int64)
     given = []
     for number, (pool, ration, settled) in enumerate(zip(pools, whole, supplies, strict=True)):

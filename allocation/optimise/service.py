@@ -163,8 +163,7 @@ class Service:
         """Of patients alike, who comes first has most: what vials fit may have turned out the other way."""
         groups: dict[tuple[int, int, int, bool], list[Patient]] = {}
         for patient in sorted(patients, key=lambda patient: patient.rank):
-            # Where courses are counted, those of another size may not be had in their place.
-            course_mg = 0 if self.net.rows is None else patient.course_mg
+            course_mg = patient.course_mg if self.offers.counts_courses(patient.c) else 0
             groups.setdefault((patient.c, patient.due_mg, course_mg, patient.stretch), []).append(patient)
         for group in groups.values():
             packs = sorted((patient.drawn for patient in group), key=drawn_mg, reverse=True)

@@ -84,8 +84,8 @@ def read_people(rules: Rules, demand: pd.DataFrame, result: PatientResult) -> di
         *(keys[name].tolist() for name in CLASS_KEYS),
         strict=True,
     )
-    # Within limits that count courses, those with courses of another size may not have what these could.
-    counted = rules.problem.limits is not None
+    # Where a panel's courses are counted, those of another size may not have what these could.
+    counted = {} if rules.problem.limits is None else rules.problem.limits.infused_courses
     for patient_id, due_mg, days, before, funded, indication, situation, course_mg, *key in lines:
         panel, grade, emergency, route, own, locked, fences = key
         # Where courses are reduced, those who can be stretched are served to a measure of their own.
@@ -105,7 +105,7 @@ def read_people(rules: Rules, demand: pd.DataFrame, result: PatientResult) -> di
             route=route,
             inside=_inside(rules, indication, situation),
             course_mg=course_mg,
-            alike=(panel, grade, emergency, route, own, locked, fences, due_mg, apart, course_mg if counted else 0),
+            alike=(panel, grade, emergency, route, own, locked, fences, due_mg, apart, course_mg * (panel in counted)),
             stretched=bool(before[1]),
         )
     return people

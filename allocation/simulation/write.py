@@ -121,7 +121,6 @@ _EVENTS = pa.schema(
         ("text", pa.string()),
     ]
 )
-_COMPRESSION = "zstd"
 _GROUP_ROWS = 1 << 13
 _SCHEMAS = dict(
     zip(PART_FILES, (_WEEKS, _NATIONAL, _PRODUCT_COVER, _OUTCOMES, _AFFECTED, _STOCK_OUTS, _EVENTS), strict=True)
@@ -213,7 +212,7 @@ def _write_records(
 def _write(path: Path, schema: pa.Schema, tables: Iterable[Any]) -> None:
     # Whole replications a row group, so that a reader can take some of many without reading all; of small ones several,
     # as a writer keeps some 20 kB of each group until it closes the file.
-    with pq.ParquetWriter(path, schema, compression=_COMPRESSION) as writer:
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for group in _grouped(tables):
             writer.write_table(pa.concat_tables(group).combine_chunks())
 

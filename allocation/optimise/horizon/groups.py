@@ -12,12 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from allocation.optimise.horizon.problem import HorizonProblem
 from allocation.optimise.network import NONE, Bools, Floats, Ints, Network, Pool
+from allocation.optimise.problem import CLASS_KEYS, class_keys
 from allocation.quantities import MG_PER_G
 
-__all__ = ["Groups", "allowed_products", "fences_in", "group_classes"]
+__all__ = ["Groups", "allowed_products", "class_of_patients", "fences_in", "group_classes"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,3 +144,12 @@ def fences_in(net: Network, pool: Pool) -> Ints:
     if net.rows is None:
         return np.zeros(0, dtype=np.int64)
     return np.flatnonzero(net.rows.fence_mg[:, pool.locations].any(axis=1)).astype(np.int64)
+
+
+def class_of_patients(net: Network, demand: pd.DataFrame) -> dict[str, int]:
+    """Class of the network of each patient of a demand table; ``NONE`` for those who are in none."""
+    rows, names = demand.reset_index(drop=True), list(CLASS_KEYS)
+    keyed = class_keys(rows).merge(net.problem.classes[[*names, "class_id"]], on=names, how="left")
+    place = {class_id: c for c, class_id in enumerate(net.class_id.tolist())}
+    told = zip(rows["patient_id"].tolist(), keyed["class_id"].tolist(), strict=True)
+    return {patient: place.get(class_id, NONE) for patient, class_id in told}

@@ -14,13 +14,12 @@ import numpy as np
 import pandas as pd
 
 from allocation.optimise.horizon.first import FirstWeeks, pool_of_place
-from allocation.optimise.horizon.groups import allowed_products
+from allocation.optimise.horizon.groups import allowed_products, class_of_patients
 from allocation.optimise.horizon.plan import HorizonPlan
 from allocation.optimise.horizon.problem import HorizonProblem
 from allocation.optimise.mix import least_mg
 from allocation.optimise.network import NONE, Network, index_problem
 from allocation.optimise.patients import PatientResult
-from allocation.optimise.problem import CLASS_KEYS, class_keys
 from allocation.optimise.shelf import Vials, best_of
 from allocation.quantities import MG_PER_G
 
@@ -86,11 +85,7 @@ def released(
 
 def _in_line(net: Network, demand: pd.DataFrame, people: PatientResult) -> Iterator[_Short]:
     """Those who go short, the first stage first, in the order in which they were served."""
-    names = list(CLASS_KEYS)
-    rows = demand.reset_index(drop=True)
-    class_of = {key: c for c, key in _class_keys(net)}
-    keys = zip(*(class_keys(rows)[name].tolist() for name in names), strict=True)
-    of = {patient: class_of.get(key, NONE) for patient, key in zip(rows["patient_id"].tolist(), keys, strict=True)}
+    of = class_of_patients(net, demand)
     short = people.patients[people.patients["status"].isin(_SHORT)]
     columns = ("patient_id", "grade", "due_g", "given_g", "product", "days_overdue", "lottery")
     found = []
@@ -104,13 +99,6 @@ def _in_line(net: Network, demand: pd.DataFrame, people: PatientResult) -> Itera
                 one = replace(one, product=product)
             found.append(((int(net.stage[c]), -int(overdue), float(lottery), patient), one))
     return (one for _, one in sorted(found, key=lambda item: item[0]))
-
-
-def _class_keys(net: Network) -> Iterator[tuple[int, tuple[object, ...]]]:
-    frame = net.problem.classes
-    place = {class_id: c for c, class_id in enumerate(net.class_id.tolist())}
-    keys = zip(*(frame[name].tolist() for name in CLASS_KEYS), strict=True)
-    return ((place[class_id], key) for class_id, key in zip(frame["class_id"].tolist(), keys, strict=True))
 
 
 def _counted(horizon: HorizonProblem, vials: pd.DataFrame) -> dict[_Lot, Vials]:

@@ -9,12 +9,11 @@ import pandas as pd
 
 from allocation.dosing.vials import in_grams
 from allocation.optimise.horizon.first import FirstWeeks, pool_of_place
-from allocation.optimise.horizon.groups import allowed_products
+from allocation.optimise.horizon.groups import allowed_products, class_of_patients
 from allocation.optimise.horizon.plan import HorizonPlan
 from allocation.optimise.horizon.problem import HorizonProblem
 from allocation.optimise.network import Network, index_problem
 from allocation.optimise.patients import PatientResult
-from allocation.optimise.problem import CLASS_KEYS, class_keys
 
 __all__ = ["kept_by_grade", "told_ahead"]
 
@@ -65,13 +64,7 @@ class _Kept:
         for place, code, size, vials in first.kept[names].itertuples(index=False, name=None):
             key = (pool_of_place(horizon, place), code)
             self.mg[key] = self.mg.get(key, 0) + int(size) * int(vials)
-        names = list(CLASS_KEYS)
-        keyed = class_keys(rows).merge(horizon.total.classes[[*names, "class_id"]], on=names, how="left")
-        place = {class_id: c for c, class_id in enumerate(self.net.class_id.tolist())}
-        self.class_of = {
-            patient: place.get(class_id, -1)
-            for patient, class_id in zip(rows["patient_id"].tolist(), keyed["class_id"].tolist(), strict=True)
-        }
+        self.class_of = class_of_patients(self.net, rows)
         self.allowed = allowed_products(self.net, np.arange(len(self.net.class_id), dtype=np.int64))
         self.pool = {panel: pool_of_place(horizon, panel) for panel in horizon.total.panels}
 

@@ -12,7 +12,7 @@ import pytest
 
 from allocation.errors import SolverError
 from allocation.optimise.linear import INFINITY, LinearProgram, Row
-from allocation.optimise.program import open_in_turn, open_quickly, open_session, solve, solver_title
+from allocation.optimise.program import open_quickly, open_session, solve, solver_title
 
 
 def two_columns():
@@ -93,14 +93,14 @@ def test_a_solver_kept_from_week_to_week_brings_nothing_along():
     assert sum(answer is None for answer in fresh.values()) >= 30
     for order in range(3):
         random.Random(order).shuffle(seeds)
-        assert answers(open_in_turn("highs"), seeds) == fresh
+        assert answers(open_quickly("highs", in_turn=True), seeds) == fresh
 
 
 def test_each_thread_keeps_a_solver_of_its_own():
     seeds = list(range(60))
     fresh = answers(open_quickly("highs"), seeds)
     with ThreadPoolExecutor(4) as threads:
-        for found in threads.map(lambda _: answers(open_in_turn("highs"), seeds), range(8)):
+        for found in threads.map(lambda _: answers(open_quickly("highs", in_turn=True), seeds), range(8)):
             assert found == fresh
 
 
