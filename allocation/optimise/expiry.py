@@ -53,8 +53,8 @@ def dealt_by_due_day(
         The demand table, with ``next_due_date``, ``cycle_weeks``, ``course_mg`` and ``days_overdue`` where they are
         known. Without a due date a course may be given on the first day, and every usable vial lasts for it.
     issues, left
-        Vials given and left, drawn the earliest expiry first, as in
-        :class:`~allocation.optimise.patients.PatientResult`.
+        Vials given and left, as in :class:`~allocation.optimise.patients.PatientResult`. Drawn the earliest expiry
+        first, unless some were put back.
 
     Returns
     -------
@@ -64,10 +64,10 @@ def dealt_by_due_day(
         that found none take what goes off first.
     """
     asks = _asks(demand, issues)
-    lots: dict[Lot, list[_Ask]] = {ask.lot: [] for ask in asks if ask.gone_off}
+    there = _batches(left, {ask.lot for ask in asks})
+    lots: dict[Lot, list[_Ask]] = {ask.lot: [] for ask in asks if ask.gone_off or _sooner_left(ask, there[ask.lot])}
     if not lots:
         return issues, left
-    there = _batches(left, lots)
     for ask in asks:
         if ask.lot in lots:
             lots[ask.lot].append(ask)
@@ -143,6 +143,11 @@ def _course_days(demand: pd.DataFrame, served: set[str]) -> dict[str, tuple[int,
         dates = [int(days[row]) + int((past * (n > 0) + n) * step) if n else int(days[row]) for n in range(courses)]
         found[ids[row]] = (max(int(course_mg[row]), 1), dates or [int(days[row])])
     return found
+
+
+def _sooner_left(ask: _Ask, left: dict[int, int]) -> bool:
+    """Whether a batch that goes off sooner than one given is left."""
+    return min((day for day, count in left.items() if count), default=_NEVER) < max(ask.expiries)
 
 
 def _deal(asks: list[_Ask], there: dict[int, int]) -> None:

@@ -53,11 +53,14 @@ class LinearProgram:
         Bounds of the columns; ``inf`` for none.
     blocks
         The rows, in order.
+    whole
+        Columns that must be whole numbers; only what opens programs in whole numbers may be given any.
     """
 
     low: list[float] = field(default_factory=list)
     high: list[float] = field(default_factory=list)
     blocks: list[Row | RowBlock] = field(default_factory=list)
+    whole: list[int] = field(default_factory=list)
 
     @property
     def rows(self) -> list[Row]:

@@ -52,7 +52,7 @@ class Offers:
         self._mixes: list[bool] = [tier.mixes_products(grade) for grade in net.grade.tolist()]
         self._places: dict[int, list[int]] = {}
         self._products: dict[int, list[int]] = {}
-        # Vials only ever go, and so does room to switch: what could not be made once can never be.
+        # Until something is put back, vials only go, and so does room to switch: what could not be made once never can.
         self._refused: set[tuple[int, ...]] = set()
         self._left: dict[int, list[int]] = {}
         self._left_after = -1
@@ -153,12 +153,21 @@ class Offers:
         own = self._own[c]
         return _UNLIMITED if own in (NONE, product) else self.switch_left_mg[self._panel[c]]
 
-    def _draw(self, c: int, sources: Sequence[tuple[int, int]], vials: dict[int, int]) -> list[Drawn]:
+    def draw(self, c: int, sources: Sequence[tuple[int, int]], vials: dict[int, int]) -> list[Drawn]:
+        """Take vials for somebody of a class, from the first source that has them."""
         drawn = self.shelf.draw(sources, vials)
         own = self._own[c]
         if own != NONE:
             self.switch_left_mg[self._panel[c]] -= drawn_mg(part for part in drawn if part.product != own)
         return drawn
+
+    def take_back(self, c: int, drawn: Sequence[Drawn]) -> None:
+        """Put back what somebody of a class was given: not within side limits, which it does not give back."""
+        self.shelf.put_back(drawn)
+        own = self._own[c]
+        if own != NONE:
+            self.switch_left_mg[self._panel[c]] += drawn_mg(part for part in drawn if part.product != own)
+        self._refused.clear()
 
     def planned(self, c: int, product: int, need_mg: int) -> list[Drawn]:
         """A whole course of a product from the places and within the grams that the plan foresaw, or nothing."""
@@ -171,7 +180,7 @@ class Offers:
                 vials = self.shelf.best(place, product, need_mg)
                 if _sum(vials) == need_mg:
                     sources[place] -= need_mg
-                    return self._draw(c, [(place, product)], vials)
+                    return self.draw(c, [(place, product)], vials)
         parts, missing = [], need_mg
         for place in order:
             vials = self.shelf.best(place, product, min(missing, sources[place]))
@@ -182,7 +191,7 @@ class Offers:
         drawn = []
         for place, vials in parts:
             sources[place] -= _sum(vials)
-            drawn += self._draw(c, [(place, product)], vials)
+            drawn += self.draw(c, [(place, product)], vials)
         return drawn
 
     def whole(self, c: int, need_mg: int) -> list[Drawn]:
@@ -200,11 +209,11 @@ class Offers:
                 if mg >= need_mg:
                     vials = self.shelf.best(place, product, need_mg)
                     if _sum(vials) == need_mg:
-                        return self._draw(c, [(place, product)], vials)
+                        return self.draw(c, [(place, product)], vials)
             sources = [(place, product) for place, mg in zip(places, there[:, product].tolist(), strict=True) if mg]
             vials = self.shelf.best_of(sources, need_mg)
             if _sum(vials) == need_mg:
-                return self._draw(c, sources, vials)
+                return self.draw(c, sources, vials)
         self._refused.add(kind)
         return []
 
@@ -236,9 +245,9 @@ class Offers:
         for product, found in by_product.items():
             vials = self.shelf.best_of(found, min(need_mg, self._may_give(c, product)))
             if _sum(vials) == from_mine + from_others:
-                return self._draw(c, found, vials)
-        drawn = self._draw(c, mine, self.shelf.best_of(mine, from_mine))
-        return drawn + self._draw(c, others, self.shelf.best_of(others, from_others))
+                return self.draw(c, found, vials)
+        drawn = self.draw(c, mine, self.shelf.best_of(mine, from_mine))
+        return drawn + self.draw(c, others, self.shelf.best_of(others, from_others))
 
     def _part_of_one(
         self,
@@ -259,7 +268,7 @@ class Offers:
         if best is None:
             self._refused.add(kind)
             return []
-        return self._draw(c, *best)
+        return self.draw(c, *best)
 
     def _split(
         self, mine: list[tuple[int, int]], others: list[tuple[int, int]], need_mg: int, limit_mg: int

@@ -182,7 +182,7 @@ class LimitedOffers(Offers):
         infused = 0
         for (place, product), vials in found.parts:
             mg = _sum(vials)
-            drawn += self._draw(c, [(place, product)], vials)
+            drawn += self.draw(c, [(place, product)], vials)
             if place != panel:
                 self.into_left_mg[panel] -= mg
                 self.out_left_mg[place] -= mg

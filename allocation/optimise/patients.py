@@ -21,8 +21,8 @@ products than the one given, and for what is less than the smallest share.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,11 +35,13 @@ from allocation.optimise.network import NONE, Floats, Ints, Network, index_probl
 from allocation.optimise.offers_limited import make_offers
 from allocation.optimise.plan import Plan
 from allocation.optimise.problem import CLASS_KEYS, Problem, class_keys, is_funded
+from allocation.optimise.rearrange import Rearranged, Rearranging
 from allocation.optimise.reasons import drawn_text, lever_words, unfunded_reason, unserved_reason, vials_text
 from allocation.optimise.rounding import StageRounding, loss_bound_mg
 from allocation.optimise.service import Service
 from allocation.optimise.shelf import Drawn, Shelf
 from allocation.optimise.side_limits import SideLimits
+from allocation.optimise.solvers import SolverName, open_whole
 from allocation.quantities import MG_PER_G
 from allocation.rules import NATIONAL
 from allocation.seeds import stream
@@ -91,6 +93,8 @@ class PatientResult:
         Patients who are due nothing in the window; they are not listed.
     limits_left
         What is left of the limits on switching and of the side limits; None where there are none.
+    rearranged
+        What came of dealing vials anew for those who went short.
     """
 
     patients: pd.DataFrame
@@ -100,6 +104,7 @@ class PatientResult:
     rounding: tuple[StageRounding, ...]
     nothing_due: int
     limits_left: SideLimits | None = None
+    rearranged: Rearranged = field(default_factory=Rearranged)
 
 
 def serve_patients(
@@ -110,6 +115,7 @@ def serve_patients(
     *,
     seed: int,
     all_stock: pd.DataFrame | None = None,
+    solver: SolverName = "highs",
 ) -> PatientResult:
     """Give patients whole vials as the plan says, and what is left over to those still waiting.
 
@@ -127,6 +133,8 @@ def serve_patients(
     all_stock
         Where ``stock`` leaves out vials that are kept for later or given to others, all there are: reasons then tell
         what nobody ever held from what is not left.
+    solver
+        What solves the small programs by which vials are dealt anew.
 
     Returns
     -------
@@ -142,13 +150,15 @@ def serve_patients(
     lottery[served] = [stream(seed, "lottery", ids[row]).random() for row in served.tolist()]
     patients = _patients(net, rows, served, lottery)
     shelf = Shelf(stock, panels=problem.panels, products=net.product_codes)
-    service = Service(net, plan, make_offers(net, plan.flows, shelf))
+    offers = make_offers(net, plan.flows, shelf)
+    rearranging = Rearranging(offers, open_whole(solver))
+    service = Service(net, plan, offers, rearranging)
     if all_stock is not None:
-        service.offers.held_once = Shelf(all_stock, panels=problem.panels, products=net.product_codes).mg > 0
-    rounding = []
+        offers.held_once = Shelf(all_stock, panels=problem.panels, products=net.product_codes).mg > 0
+    bounds = []
     for stage in range(len(net.stages)):
         service.serve(stage, [patient for patient in patients if net.stage[patient.c] == stage])
-        rounding.append(_rounding(service, stage, patients))
+        bounds.append(_bound_mg(service, stage, patients))
         if stage == 0:
             service.hold_reserve()
     listed, order = _listed(net, rows, patients, np.flatnonzero(due), lottery)
@@ -160,9 +170,10 @@ def serve_patients(
         issues=given,
         held=_vial_frame([(name, *line) for name, drawn in service.held for line in _vials(net, drawn)], "pool"),
         left=left,
-        rounding=tuple(rounding),
+        rounding=_rounding(service, bounds),
         nothing_due=int((~due).sum()),
-        limits_left=service.offers.limits_left(),
+        limits_left=offers.limits_left(),
+        rearranged=rearranging.finish(),
     )
 
 
@@ -204,27 +215,32 @@ def _patients(net: Network, rows: pd.DataFrame, served: Ints, lottery: Floats) -
     ]
 
 
-def _rounding(service: Service, stage: int, patients: Iterable[Patient]) -> StageRounding:
+def _bound_mg(service: Service, stage: int, patients: Iterable[Patient]) -> int:
+    """The most that this stage and those before it can have lost to whole vials, as things stand after it."""
     net = service.net
     lacking = np.zeros(len(net.due_mg), dtype=np.int64)
     for patient in patients:
         lacking[patient.c] += patient.due_mg - patient.given_mg
-    here, so_far = net.cell_stage == stage, net.cell_stage <= stage
-    reserve_mg = service.reserve_mg if stage else np.zeros_like(service.reserve_mg)
-    return StageRounding(
-        stage=net.stages[stage].name,
-        planned_mg=int(service.planned_mg[here].sum()),
-        given_mg=int(service.given_mg[here].sum()),
-        lost_mg=int((service.planned_mg - service.given_mg)[so_far].sum()),
-        bound_mg=loss_bound_mg(
-            net,
-            stage,
-            lacking_mg=lacking,
-            shelf_mg=service.offers.shelf.mg,
-            held_mg=service.held_mg,
-            reserve_mg=reserve_mg,
-        ),
+    return loss_bound_mg(
+        net,
+        stage,
+        lacking_mg=lacking,
+        shelf_mg=service.offers.shelf.mg,
+        held_mg=service.held_mg,
+        reserve_mg=service.reserve_mg if stage else np.zeros_like(service.reserve_mg),
     )
+
+
+def _rounding(service: Service, bounds: Sequence[int]) -> tuple[StageRounding, ...]:
+    """Plan and vials by stage. Later stages may have left an earlier one more than it had, and never less."""
+    lost_mg = 0
+    rounding = []
+    for stage, bound_mg in enumerate(bounds):
+        here = service.net.cell_stage == stage
+        planned_mg, given_mg = int(service.planned_mg[here].sum()), int(service.given_mg[here].sum())
+        lost_mg += planned_mg - given_mg
+        rounding.append(StageRounding(service.net.stages[stage].name, planned_mg, given_mg, lost_mg, bound_mg))
+    return tuple(rounding)
 
 
 def _listed(

@@ -13,6 +13,7 @@ from allocation.optimise.mix import Patient, PlannedMix, least_mg, vials_worth, 
 from allocation.optimise.network import NONE, Ints, Network, Pool
 from allocation.optimise.offers import Offers
 from allocation.optimise.plan import Plan
+from allocation.optimise.rearrange import Rearranging
 from allocation.optimise.reasons import given_reason, short_reason, would_help
 from allocation.optimise.shelf import Drawn, drawn_mg
 
@@ -32,8 +33,9 @@ class Service:
         Held in vials and planned, shape (pools, products).
     """
 
-    def __init__(self, net: Network, plan: Plan, offers: Offers) -> None:
-        self.net, self.offers = net, offers
+    def __init__(self, net: Network, plan: Plan, offers: Offers, rearranging: Rearranging) -> None:
+        self.net, self.offers, self._rearranging = net, offers, rearranging
+        self._served: dict[str, list[Patient]] = {pool.name: [] for pool in net.pools}
         # Under a policy there is no planned mix, and patients are served by a rule.
         self._step_mg = min(size for product in net.problem.products.product for size in product.vial_mg)
         self._mix = None if plan.levers is None else PlannedMix(net, plan.levers)
@@ -52,17 +54,30 @@ class Service:
     def serve(self, stage: int, patients: Sequence[Patient]) -> None:
         """Serve everyone of one stage as far as vials go."""
         self.offers.promised_mg = self._promised(stage)
+        if self._levers_first(patients):
+            # What they have is shared to a measure, which other vials on the shelf would upset.
+            self._rearranging.stop()
+        else:
+            self._whole_first(patients)
+            self._rearrange(patients)
+
+    def _levers_first(self, patients: Sequence[Patient]) -> bool:
+        """Serve with courses reduced, where the tier has that go before others wait; else say that it has not."""
         tier = self.net.problem.tier
         if self._mix is not None and self._mix.reduces(patient.c for patient in patients):
             self._mixed(patients, self._mix)
-            return
+            return True
         if (
             self._mix is None
             and tier.reduces_first
             and all(max(patient.grade, 1) in tier.reduce_grades for patient in patients)
         ):
             self._reduced(patients)
-            return
+            return True
+        return False
+
+    def _whole_first(self, patients: Sequence[Patient]) -> None:
+        """Serve with whole courses as planned, then whole ones of what is left over, then parts of one."""
         by_class: dict[int, list[Patient]] = {}
         for patient in patients:
             by_class.setdefault(patient.c, []).append(patient)
@@ -73,6 +88,49 @@ class Service:
         self._offer(
             waiting, lambda p: self.offers.part(p.c, p.due_mg, least_mg(self.net, p.grade, p.due_mg)), last=True
         )
+
+    def _rearrange(self, patients: Sequence[Patient]) -> None:
+        """Give those who still go short what can be made for them by dealing the vials of others anew."""
+        concerned = set()
+        for patient in patients:
+            pool = self.offers.pool_of(patient.c)
+            self._served[pool.name].append(patient)
+            concerned.add(pool.name)
+        for pool in self.net.pools:
+            served = self._served[pool.name]
+            if self._rearranging.stopped or self.net.limited_by_rows(pool) or pool.name not in concerned:
+                continue
+            changed = False
+            while self._given_more(served):
+                changed = True
+            if changed:
+                self._put_in_order(served)
+                for patient in served:
+                    if patient.given_mg < patient.due_mg:
+                        patient.reason = self._why_short(patient)
+
+    def _given_more(self, served: Sequence[Patient]) -> bool:
+        """Ask once for everybody of a pool who goes short, those of earlier stages first; whether anybody has more."""
+
+        def by_exchange(patient: Patient) -> list[Drawn]:
+            dealt = self._rearranging.more_for(patient, served)
+            for other, drawn in dealt[:-1]:
+                self._give(other, drawn)
+            # What was put back may fit somebody of whom the program found nothing out.
+            return dealt[-1][1] if dealt else self._more_of_what_is_left(patient)
+
+        given = False
+        for stage in sorted({int(self.net.stage[patient.c]) for patient in served}):
+            short = [p for p in served if p.given_mg < p.due_mg and self.net.stage[p.c] == stage]
+            given |= len(self._offer(short, by_exchange)) < len(short)
+        return given
+
+    def _more_of_what_is_left(self, patient: Patient) -> list[Drawn]:
+        """All that a patient may have with what is left, where that is more than before."""
+        if not patient.given_mg:
+            return self.offers.part(patient.c, patient.due_mg, least_mg(self.net, patient.grade, patient.due_mg))
+        more = self.offers.part(patient.c, patient.due_mg - patient.given_mg, 1, of=self._only(patient))
+        return [*patient.drawn, *more] if more else []
 
     def _reduced(self, patients: Sequence[Patient]) -> None:
         """Serve with courses reduced evenly first: to a cell's share, then to the least, then what still fits."""
@@ -147,7 +205,6 @@ class Service:
             for other in sorted(alike[patient.c], key=lambda other: (least[other.row] - other.given_mg, other.rank)):
                 most = min(patient.due_mg, other.given_mg - least[other.row])
                 if given := vials_worth(other.drawn, least[patient.row], most):
-                    self.given_mg[self.net.cell[other.c]] -= other.given_mg
                     self._give(other, without(other.drawn, given))
                     self._give(patient, given)
                     break
@@ -169,7 +226,6 @@ class Service:
             packs = sorted((patient.drawn for patient in group), key=drawn_mg, reverse=True)
             for patient, drawn in zip(group, packs, strict=True):
                 if drawn is not patient.drawn:
-                    self.given_mg[self.net.cell[patient.c]] -= patient.given_mg
                     self._give(patient, drawn)
 
     def _topped_up(self, patients: Sequence[Patient]) -> None:
@@ -188,7 +244,6 @@ class Service:
         self.offers.meet(patient.c, patient.course_mg or patient.due_mg, patient.drawn)
         more = self.offers.part(patient.c, most_mg, 1, of=self._only(patient))
         if more:
-            self.given_mg[self.net.cell[patient.c]] -= patient.given_mg
             self._give(patient, [*patient.drawn, *more])
         return bool(more)
 
@@ -247,8 +302,10 @@ class Service:
         return int(self.given_mg[cell] - self.planned_mg[cell])
 
     def _give(self, patient: Patient, drawn: list[Drawn]) -> None:
+        """Let a patient have vials, in place of what was given before."""
+        before_mg = patient.given_mg
         patient.drawn, patient.given_mg = drawn, drawn_mg(drawn)
-        self.given_mg[self.net.cell[patient.c]] += patient.given_mg
+        self.given_mg[self.net.cell[patient.c]] += patient.given_mg - before_mg
         if patient.given_mg == patient.due_mg:
             patient.reason = given_reason(self.net, patient.c, drawn, grade=patient.grade)
             patient.change = ""

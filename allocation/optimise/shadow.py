@@ -19,8 +19,8 @@ from allocation.optimise.network import UNLIMITED, Bools, Ints, Network, Pool, i
 from allocation.optimise.plan import Plan
 from allocation.optimise.priority import Ration, ration_by_program
 from allocation.optimise.problem import Problem
-from allocation.optimise.program import SolverName, open_quickly
 from allocation.optimise.shadow_limited import KeptProgram
+from allocation.optimise.solvers import SolverName, open_quickly
 from allocation.optimise.sourcing import source_by_program
 from allocation.quantities import MG_PER_G
 from allocation.rules import NATIONAL

@@ -19,6 +19,8 @@ __all__ = ["Drawn", "Shelf", "Vials", "best_of", "drawn_mg"]
 Vials = dict[int, int]
 """Vials by size in mg."""
 
+_Batch = tuple[np.datetime64 | None, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
@@ -60,7 +62,7 @@ class Shelf:
         self.mg: Ints = np.zeros((len(place_of), len(product_of)), dtype=np.int64)
         self.draws = 0
         self._counts: dict[tuple[int, int], Vials] = {}
-        self._batches: dict[tuple[int, int, int], list[tuple[np.datetime64 | None, int]]] = {}
+        self._batches: dict[tuple[int, int, int], list[_Batch]] = {}
         expiry = stock["expiry_date"] if "expiry_date" in stock.columns else pd.Series(pd.NaT, index=stock.index)
         when = expiry.to_numpy(dtype="datetime64[ns]")
         columns = (stock[name].tolist() for name in ("location", "product", "vial_mg", "vials"))
@@ -73,8 +75,7 @@ class Shelf:
                 dated = None if np.isnat(day) else day
                 self._batches.setdefault((place, product, vial_mg), []).append((dated, vials))
         for batches in self._batches.values():
-            # Latest first, and no known expiry before all: batches are drawn from the end.
-            batches.sort(key=lambda batch: (batch[0] is not None, -_ordinal(batch[0])))
+            batches[:] = _latest_first(batches)
 
     def counts(self, place: int, product: int) -> Mapping[int, int]:
         """Vials of a product at a place by size in mg."""
@@ -131,6 +132,16 @@ class Shelf:
                 batches.insert(0 if last else len(batches), (expiry, held - used))
         return drawn
 
+    def put_back(self, drawn: Iterable[Drawn]) -> None:
+        """Put back what was drawn."""
+        self.draws += 1
+        for part in drawn:
+            counts = self._counts.setdefault((part.place, part.product), {})
+            counts[part.vial_mg] = counts.get(part.vial_mg, 0) + part.vials
+            self.mg[part.place, part.product] += part.vial_mg * part.vials
+            batches = self._batches.setdefault((part.place, part.product, part.vial_mg), [])
+            batches[:] = _latest_first([*batches, (part.expiry, part.vials)])
+
     def left(self) -> list[Drawn]:
         """All that is left, by place, product and size, earliest expiry first."""
         return [
@@ -150,6 +161,11 @@ def best_of(target_mg: int, counts: Mapping[int, int]) -> Vials:
 @lru_cache(maxsize=1 << 16)
 def _best_vials(target_mg: int, counts: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
     return tuple(vials_from_stock(target_mg, dict(counts)).items())
+
+
+def _latest_first(batches: Iterable[_Batch]) -> list[_Batch]:
+    """Latest first, and no known expiry before all: batches are drawn from the end."""
+    return sorted(batches, key=lambda batch: (batch[0] is not None, -_ordinal(batch[0])))
 
 
 def _ordinal(day: np.datetime64 | None) -> int:

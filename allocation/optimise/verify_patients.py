@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
@@ -12,15 +11,15 @@ import pandas as pd
 from allocation.optimise.certificate import Check, check
 from allocation.optimise.patients import PatientResult
 from allocation.optimise.problem import Problem
+from allocation.optimise.verify_exchange import exchange_broken
 from allocation.optimise.verify_levers import avoidable, levers_planned
 from allocation.optimise.verify_limits import fence_broken, limits_broken
-from allocation.optimise.verify_people import People, Person, fill_people, read_people
+from allocation.optimise.verify_people import People, Person, fill_people, read_people, vial_totals
 from allocation.optimise.verify_rules import Rules
 from allocation.quantities import DAYS_PER_WEEK
 
 __all__ = ["verify_patients"]
 
-_REDUCED_TO = 6
 _NO_DATE = "9999"
 
 
@@ -49,6 +48,10 @@ def verify_patients(problem: Problem, demand: pd.DataFrame, stock: pd.DataFrame,
         ("patients: vials only from within reach", _reach_broken(rules, served)),
         ("patients: switching within its limit", _switch_broken(rules, served)),
         ("patients: nobody waits for what a later stage has", _priority_broken(rules, people, result)),
+        (
+            "patients: nobody goes short whom one exchange would help",
+            exchange_broken(rules, people, result),
+        ),
         ("patients: longest overdue first, then the lottery", _order_broken(people)),
         ("patients: reserve held as far as it was there", _reserve_broken(rules, people, result)),
         ("patients: rounding loss within its bound", _rounding_broken(people, result)),
@@ -148,7 +151,7 @@ def _sums_broken(people: People) -> list[str]:
 def _status_broken(rules: Rules, people: People) -> list[str]:
     wrong = sum(person.status != _status_of(rules, person) for person in people.values())
     short = sum(
-        person.status == "reduced" and person.given_mg < _least(rules, person.grade, person.due_mg)
+        person.status == "reduced" and person.given_mg < rules.least_mg(person.grade, person.due_mg)
         for person in people.values()
     )
     return [f"{wrong} wrong"] * bool(wrong) + [f"{short} reduced further than the tier allows"] * bool(short)
@@ -162,14 +165,6 @@ def _status_of(rules: Rules, person: Person) -> str:
     if person.given_mg:
         return "reduced"
     return "suspended" if person.grade in rules.tier.suspend_grades else "deferred"
-
-
-def _least(rules: Rules, grade: int, due_mg: int) -> int:
-    """The least that may be given in place of a whole course."""
-    treated_as = grade or 1
-    if treated_as in rules.tier.reduce_grades:
-        return max(math.ceil(round(rules.tier.smallest_share(treated_as) * due_mg, _REDUCED_TO)), 1)
-    return due_mg if treated_as in rules.tier.defer_grades else 1
 
 
 def _products_broken(served: Iterable[Person]) -> list[str]:
@@ -298,11 +293,11 @@ def _could_use(rules: Rules, person: Person, free: Mapping[tuple[str, int], int]
     if person.given_mg:
         # Where courses are reduced first, a part of one is what was wanted.
         return bool(own or others) and not rules.reduces(person.grade)
-    least = _least(rules, person.grade, person.due_mg)
+    least = rules.least_mg(person.grade, person.due_mg)
     if sum(size * n for size, n in own + others) < least:
         return False
     most_other = person.due_mg if not person.own else min(room, person.due_mg)
-    return _totals(own, person.due_mg, _totals(others, most_other)).bit_length() - 1 >= least
+    return vial_totals(own, person.due_mg, vial_totals(others, most_other)).bit_length() - 1 >= least
 
 
 def _could_use_of(rules: Rules, person: Person, product: str, free: Mapping[tuple[str, int], int], room: int) -> bool:
@@ -312,19 +307,7 @@ def _could_use_of(rules: Rules, person: Person, product: str, free: Mapping[tupl
     if person.given_mg:
         # Where courses are reduced first, a part of one is what was wanted.
         return bool(vials) and not rules.reduces(person.grade)
-    return _totals(vials, max(room, 0)).bit_length() - 1 >= _least(rules, person.grade, person.due_mg)
-
-
-def _totals(vials: Iterable[tuple[int, int]], most: int, bits: int = 1) -> int:
-    """Totals up to ``most`` that some of the vials make on top of others, as bits of a number."""
-    mask = (1 << (most + 1)) - 1
-    for size, count in vials:
-        left, step = min(count, most // size), 1
-        while left:
-            used = min(step, left)
-            bits |= (bits << (size * used)) & mask
-            left, step = left - used, step * 2
-    return bits & mask
+    return vial_totals(vials, max(room, 0)).bit_length() - 1 >= rules.least_mg(person.grade, person.due_mg)
 
 
 def _order_broken(people: People) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -13,7 +13,7 @@ from allocation.optimise.problem import CLASS_KEYS, class_keys, is_funded
 from allocation.optimise.verify_rules import Rules, stage_number
 from allocation.quantities import MG_PER_G
 
-__all__ = ["People", "Person", "Vial", "fill_people", "read_people"]
+__all__ = ["People", "Person", "Vial", "fill_people", "read_people", "vial_totals"]
 
 Vial = tuple[str, str, int]
 """Place, product, size in mg."""
@@ -120,3 +120,15 @@ def fill_people(people: People, result: PatientResult) -> None:
     for patient_id, place, product, size, count in zip(*(result.issues[n].tolist() for n in names), strict=True):
         people[patient_id].vials.append(((place, product, size), count))
         people[patient_id].given_mg += size * count
+
+
+def vial_totals(vials: Iterable[tuple[int, int]], most: int, bits: int = 1) -> int:
+    """Totals up to ``most`` that some of the vials make on top of others, as bits of a number."""
+    mask = (1 << (most + 1)) - 1
+    for size, count in vials:
+        left, step = min(count, most // size), 1
+        while left:
+            used = min(step, left)
+            bits |= (bits << (size * used)) & mask
+            left, step = left - used, step * 2
+    return bits & mask

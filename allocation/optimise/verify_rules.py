@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from allocation.rules import NATIONAL
 from allocation.rules.supply import Stage, Tier
 
 __all__ = ["Amounts", "DemandClass", "Rules", "fences_of", "stage_number", "sums_of"]
+
+_DIGITS = 6
 
 Amounts = Mapping[tuple[Any, ...], int]
 """Milligrams by the columns of a frame."""
@@ -89,6 +92,13 @@ class Rules:
             return False
         never_waits = treated_as not in tier.defer_grades
         return never_waits or tier.reduces_before("defer") or tier.reduces_before("stretch")
+
+    def least_mg(self, grade: int, due_mg: int) -> int:
+        """The least that may be given in place of a whole course."""
+        treated_as = grade or 1
+        if treated_as in self.tier.reduce_grades:
+            return max(math.ceil(round(self.tier.smallest_share(treated_as) * due_mg, _DIGITS)), 1)
+        return due_mg if treated_as in self.tier.defer_grades else 1
 
     def fenced(self, place: str, product: str) -> bool:
         """Whether some of a product at a place lies inside a fence."""

@@ -337,6 +337,13 @@ def _result(
                 }
                 for stage in people.rounding
             ],
+            "dealt_anew": {
+                "questions": people.rearranged.asked,
+                "given_more": people.rearranged.given_more,
+                "more_g": to_g(people.rearranged.more_mg),
+                "unproven": people.rearranged.unproven,
+                "searched": list(people.rearranged.searched),
+            },
         },
         "switched_g": to_g(sum(plan.switched_mg for plan in plans)),
         "moved_g": to_g(sum(plan.moved_mg for plan in plans)),

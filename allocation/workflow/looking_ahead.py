@@ -168,8 +168,8 @@ def look(
     import pandas as pd
 
     from allocation.optimise.horizon import build_horizon, first_weeks, look_ahead, verify_horizon
-    from allocation.optimise.program import open_session
     from allocation.optimise.side_limits import mark_patients
+    from allocation.optimise.solvers import open_session
 
     _, ahead = demand_of(found, as_of=as_of, weeks=horizon, strict=False, rules=rules)
     if side is not None:

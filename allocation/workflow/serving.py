@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from allocation.optimise import PatientResult, Problem
     from allocation.optimise.policies import FoundPolicy, Settled
     from allocation.optimise.side_limits import SideLimits
+    from allocation.optimise.solvers import SolverName
     from allocation.rules.supply import Tier
 
 __all__ = ["ServedNow", "grams_of", "serve_now"]
@@ -82,9 +83,12 @@ def serve_now(
             reserve=reserve,
             limits=limits,
         )
-        settled = settle_demand(policy, asked, demand, solver="cbc" if solver == "cbc" else "highs")
+        by: SolverName = "cbc" if solver == "cbc" else "highs"
+        settled = settle_demand(policy, asked, demand, solver=by)
         settled_demand = with_priority(settled, demand)
-        people = serve_patients(settled_demand, settled.problem, settled.plan, usable, seed=seed, all_stock=all_stock)
+        people = serve_patients(
+            settled_demand, settled.problem, settled.plan, usable, seed=seed, all_stock=all_stock, solver=by
+        )
         eased = None if ahead is None else ahead.released(people)
         if eased is None:
             return ServedNow(asked, settled, settled_demand, people, usable, ahead)

@@ -59,8 +59,8 @@ def model(tmp_path: Path) -> Path:
         "__init__.py": "",
         "__main__.py": "from allocation import cli\n",
         "cli/first.py": "from allocation import workflow\n",
-        "optimise/program.py": "import highspy\nimport pulp\n",
-        "simulation/engine.py": "import simpy\nimport allocation.optimise.program\n",
+        "optimise/solvers.py": "import highspy\nimport pulp\n",
+        "simulation/engine.py": "import simpy\nimport allocation.optimise.solvers\n",
         "cohort/other.py": "import allocation.cohort.extra\n",
         "cohort/extra.py": "",
     }.items():

@@ -23,7 +23,8 @@ from allocation.optimise.network import index_problem
 from allocation.optimise.plan import Plan
 from allocation.optimise.priority import ration_by_program
 from allocation.optimise.problem import Problem
-from allocation.optimise.program import open_session, solve
+from allocation.optimise.program import solve
+from allocation.optimise.solvers import open_session
 from allocation.optimise.verify import verify
 from allocation.rules import NATIONAL, ProductSet, load_products, load_tiers
 from allocation.rules.supply import Tier

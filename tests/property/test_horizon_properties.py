@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from allocation.optimise.horizon import HorizonPlan, HorizonProblem, build_horizon, look_ahead, verify_horizon
 from allocation.optimise.problem import build_problem
-from allocation.optimise.program import open_session, solve
+from allocation.optimise.program import solve
 from allocation.optimise.side_limits import SideLimits, limits_in_use, mark_patients
+from allocation.optimise.solvers import open_session
 from allocation.optimise.verify_rules import Rules
 from allocation.rules import NATIONAL, PanelSet, ProductSet, load_products, load_tiers
 from allocation.rules.limits import Delivery, Infusion, LimitSet, Lock, RingFence, SwitchQuota
@@ -250,9 +251,11 @@ class Plain:
                 self.program += sums[cell] >= rate * cells[cell]
             least = -self.lock(-rate)
             for cell in open_:
-                if -self.least(-sums[cell]) <= least * cells[cell] + 1e-4:
+                most = -self.least(-sums[cell])
+                if most <= least * cells[cell] + 1e-4:
                     level[cell] = least
-                    self.add(sums[cell], least * cells[cell] + 1e-6)
+                    # What earlier rows leave open by a hair must stay possible.
+                    self.add(sums[cell], most + 1e-6)
         return served, min(level.values())
 
     def objectives(self) -> dict[str, float]:

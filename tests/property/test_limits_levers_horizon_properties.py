@@ -173,7 +173,7 @@ def test_looking_ahead(people, rows, tier, reserve_g, first):
     horizon = build_horizon(
         demand, stock, tier=tier, panels=PANELS, products=PRODUCTS, as_of=TODAY, weeks=4, first=first, reserve=held
     )
-    from allocation.optimise.program import open_session
+    from allocation.optimise.solvers import open_session
 
     plan = look_ahead(horizon, open_session("highs"))
     verify_horizon(horizon, plan).raise_if_failed()

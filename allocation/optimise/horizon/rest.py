@@ -18,8 +18,9 @@ from allocation.optimise.network import index_problem
 from allocation.optimise.patients import VIAL_COLUMNS, PatientResult, serve_patients
 from allocation.optimise.plan import Plan, StageValue
 from allocation.optimise.problem import CLASS_KEYS, Problem, build_problem
-from allocation.optimise.program import SolverName, solve
+from allocation.optimise.program import solve
 from allocation.optimise.rounding import StageRounding
+from allocation.optimise.solvers import SolverName
 from allocation.optimise.verify import verify
 from allocation.quantities import MG_PER_G
 from allocation.rules import PanelSet, ProductSet
@@ -85,7 +86,7 @@ def offer_rest(
     whole = tier.model_copy(update={"reduce_grades": (), "defer_grades": _GRADES})
     problem = build_problem(rows, people.left, tier=whole, panels=panels, products=products, limits=people.limits_left)
     plan = solve(problem, solver=solver)
-    served = serve_patients(rows, problem, plan, people.left, seed=seed, all_stock=stock)
+    served = serve_patients(rows, problem, plan, people.left, seed=seed, all_stock=stock, solver=solver)
     checks = verify(problem, plan, demand=rows, stock=people.left, result=served).checks
     named = tuple(replace(item, name=f"{item.name}, of those who stood back") for item in checks)
     return Rest(problem, plan, _joined(people, served, tuple(panels.by_code)), Certificate(named))
@@ -115,6 +116,7 @@ def _joined(one: PatientResult, other: PatientResult, panels: Sequence[str]) -> 
             for a, b in zip(one.rounding, other.rounding, strict=True)
         ),
         limits_left=other.limits_left,
+        rearranged=one.rearranged.with_those_of(other.rearranged),
     )
 
 

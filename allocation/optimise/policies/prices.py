@@ -24,8 +24,8 @@ from allocation.optimise.policies.rounds import (
 )
 from allocation.optimise.policies.run import Settled, settle
 from allocation.optimise.problem import Problem
-from allocation.optimise.program import SolverName
 from allocation.optimise.shadow import ShadowPrices, Trials, price_pools, shadow_prices
+from allocation.optimise.solvers import SolverName
 from allocation.rules import NATIONAL
 
 __all__ = ["settled_prices"]

@@ -25,7 +25,8 @@ from allocation.optimise.policies.base import Ints, Round
 from allocation.optimise.policies.case import Claims
 from allocation.optimise.policies.registry import FoundPolicy
 from allocation.optimise.problem import Problem
-from allocation.optimise.program import SolverName, solve
+from allocation.optimise.program import solve
+from allocation.optimise.solvers import SolverName
 from allocation.rules.supply import Stage, Tier
 
 __all__ = ["HOLD", "Estate", "Proven", "find_estate", "given_by_class", "rounds_before_reserve", "solve_rounds"]

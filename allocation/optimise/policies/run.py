@@ -24,7 +24,8 @@ from allocation.optimise.policies.rounds import (
     solve_rounds,
 )
 from allocation.optimise.problem import Problem
-from allocation.optimise.program import SolverName, solve
+from allocation.optimise.program import solve
+from allocation.optimise.solvers import SolverName
 from allocation.quantities import to_g
 from allocation.rules.supply import Stage, Tier, TierSet
 

@@ -10,7 +10,7 @@ import pytest
 from allocation.optimise.direct import exact_ration, serve_everyone, settle_alone, without_solver
 from allocation.optimise.network import index_problem
 from allocation.optimise.priority import ration_by_program, whole_shares
-from allocation.optimise.program import open_session
+from allocation.optimise.solvers import open_session
 from allocation.optimise.sourcing import source_by_program
 
 HIGHS = open_session("highs")

@@ -11,7 +11,8 @@ from allocation.optimise.flow_many import ration_many
 from allocation.optimise.flow_panel import ration_panels
 from allocation.optimise.network import index_problem
 from allocation.optimise.priority import ration_by_program
-from allocation.optimise.program import open_session, solve
+from allocation.optimise.program import solve
+from allocation.optimise.solvers import open_session
 from allocation.optimise.sourcing import source_by_program
 from allocation.rules import load_tiers
 

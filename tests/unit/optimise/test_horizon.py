@@ -22,7 +22,8 @@ from allocation.optimise.horizon import (
 from allocation.optimise.horizon.verify_limits import Weeks, order_broken
 from allocation.optimise.patients import serve_patients
 from allocation.optimise.problem import build_problem
-from allocation.optimise.program import open_session, solve
+from allocation.optimise.program import solve
+from allocation.optimise.solvers import open_session
 from allocation.seeds import stream
 from dated_cases import TODAY, demand, served, stock
 

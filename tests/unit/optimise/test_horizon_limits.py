@@ -9,8 +9,8 @@ import pytest
 
 import dated_cases
 from allocation.optimise.horizon import build_horizon, first_weeks, look_ahead, verify_horizon
-from allocation.optimise.program import open_session
 from allocation.optimise.side_limits import limits_in_use, mark_patients
+from allocation.optimise.solvers import open_session
 from allocation.rules.limits import Delivery, Infusion, LimitSet, Lock, RingFence, SwitchQuota
 from dated_cases import TODAY, dated, served
 

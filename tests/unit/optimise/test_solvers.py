@@ -12,7 +12,8 @@ import pytest
 
 from allocation.errors import SolverError
 from allocation.optimise.linear import INFINITY, LinearProgram, Row
-from allocation.optimise.program import open_quickly, open_session, solve, solver_title
+from allocation.optimise.program import solve
+from allocation.optimise.solvers import open_quickly, open_session, solver_title
 
 
 def two_columns():
@@ -122,5 +123,6 @@ def test_solvers_are_named_with_their_version():
 
 
 def test_solvers_are_not_loaded_before_they_are_needed():
-    code = "import sys, allocation.optimise.program; assert not {'pulp', 'highspy'} & set(sys.modules)"
+    late = "assert not {'pulp', 'highspy'} & set(sys.modules)"
+    code = f"import sys, allocation.optimise.program, allocation.optimise.solvers; {late}"
     subprocess.run([sys.executable, "-c", code], check=True)

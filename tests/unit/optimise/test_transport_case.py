@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from allocation.optimise.linear import INFINITY, LinearProgram, Row
-from allocation.optimise.program import open_session
+from allocation.optimise.solvers import open_session
 
 SUPPLY = (1000.0, 4000.0)
 DEMAND = (500.0, 900.0, 1800.0, 200.0, 700.0)

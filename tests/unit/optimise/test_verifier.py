@@ -50,7 +50,7 @@ def test_what_is_right_passes(case):
     certificate = verify(problem, plan, **served)
     certificate.raise_if_failed()
     assert certificate.passed
-    assert len(certificate.checks) == 24
+    assert len(certificate.checks) == 25
     told = certificate.as_dict()
     assert told["passed"] is True
     assert {"name", "ok", "detail"} == set(told["checks"][0])

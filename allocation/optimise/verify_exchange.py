@@ -1,0 +1,103 @@
+"""Checking, without a solver, that nobody goes short whom a single exchange of products would have helped.
+
+Where the vials were dealt anew to the end, it must not be that somebody who goes short could be given more of a product
+if one other patient gave its vials up and had the same grams of another product that is left. The program also looks
+for exchanges between several patients and for other ways to share the vials of a product; those are not tried here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from allocation.optimise.patients import PatientResult
+from allocation.optimise.verify_people import People, Person, vial_totals
+from allocation.optimise.verify_rules import Rules
+
+__all__ = ["exchange_broken"]
+
+_Lot = list[tuple[int, int]]
+"""Sizes in mg, and vials of each."""
+
+
+def exchange_broken(rules: Rules, people: People, result: PatientResult) -> list[str]:
+    """Pools that were searched to the end, and where an exchange would give somebody more."""
+    broken = []
+    searched = set(result.rearranged.searched)
+    members: dict[str, list[Person]] = defaultdict(list)
+    for person in people.values():
+        if person.funded and person.stage >= 0 and (pool := rules.pool_of(person.panel)) in searched:
+            members[pool].append(person)
+    left: dict[str, dict[str, _Lot]] = defaultdict(lambda: defaultdict(list))
+    names = ("location", "product", "vial_mg", "vials")
+    pool_of = {place: name for name, places in rules.pools.items() for place in places}
+    for place, product, size, count in zip(*(result.left[name].tolist() for name in names), strict=True):
+        if place in pool_of:
+            left[pool_of[place]][product].append((size, count))
+    for pool, found in members.items():
+        helped = sum(1 for person in _kinds(found) if _helped(rules, person, found, left[pool]))
+        if helped:
+            broken.append(f"{helped} kinds of patients in {pool}")
+    return broken
+
+
+def _kinds(people: Sequence[Person]) -> Iterator[Person]:
+    """One of each kind that goes short; who has several products is left out."""
+    seen = set()
+    for person in people:
+        held = frozenset(product for (_, product, _), _ in person.vials)
+        kind = (person.panel, person.grade, person.own, person.allowed, person.due_mg, person.given_mg, held)
+        if person.lacking_mg and len(held) <= 1 and kind not in seen:
+            seen.add(kind)
+            yield person
+
+
+def _lot(person: Person) -> _Lot:
+    return [(size, count) for (_, _, size), count in person.vials]
+
+
+def _product(person: Person) -> str:
+    """The one product of a person; blank for none or several."""
+    held = {product for (_, product, _), _ in person.vials}
+    return held.pop() if len(held) == 1 else ""
+
+
+def _helped(rules: Rules, person: Person, people: Sequence[Person], left: Mapping[str, _Lot]) -> bool:
+    """Whether a person could be given more of some product, were another given something else that is left."""
+    least = max(rules.least_mg(person.grade, person.due_mg), person.given_mg + 1)
+    left_mg = {product: sum(size * count for size, count in lot) for product, lot in left.items()}
+    mine, my_lot = _product(person), _lot(person)
+    switched = {panel: sum(one.switched_mg for one in people if one.panel == panel) for panel in rules.problem.panels}
+    for other in people:
+        product = _product(other)
+        if other is person or product not in person.allowed:
+            continue
+        lot = [*left.get(product, []), *_lot(other), *(my_lot if mine == product else [])]
+        for instead in sorted(other.allowed - {product}):
+            if left_mg.get(product, 0) + left_mg.get(instead, 0) + person.given_mg < least:
+                continue
+            there = [*left.get(instead, []), *(my_lot if mine == instead else [])]
+            room_mg = _room_mg(rules, switched, person, product, other, instead)
+            if (
+                room_mg >= least
+                and vial_totals(there, other.given_mg) >> other.given_mg
+                and vial_totals(lot, room_mg).bit_length() > least
+            ):
+                return True
+    return False
+
+
+def _room_mg(
+    rules: Rules, switched: Mapping[str, int], person: Person, product: str, other: Person, instead: str
+) -> int:
+    """The most of a product that a person may have when another has something else; below 0 where that may not be."""
+    if rules.switch_limit is None:
+        return person.due_mg
+    used = {person.panel: switched[person.panel], other.panel: switched[other.panel]}
+    used[person.panel] -= person.switched_mg
+    used[other.panel] -= other.switched_mg
+    used[other.panel] += other.given_mg if other.own not in ("", instead) else 0
+    if any(mg > rules.switch_limit[panel] for panel, mg in used.items()):
+        return -1
+    room_mg = rules.switch_limit[person.panel] - used[person.panel]
+    return person.due_mg if person.own in ("", product) else min(person.due_mg, room_mg)
