@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from allocation.optimise.patients import serve_patients
 from allocation.optimise.problem import build_problem
 from allocation.optimise.program import solve
+from allocation.optimise.rearrange import Rearranging
 from allocation.optimise.verify import verify
 from allocation.rules import NATIONAL, PanelSet, ProductSet, load_products, load_tiers
 from allocation.rules.supply import Panel, Tier
@@ -88,3 +89,39 @@ def test_every_patient_list_passes_the_verifier(rows, vials, tier, reserve_mg, s
     again = serve_patients(demand.iloc[::-1], problem, plan, stock.iloc[::-1], seed=seed)
     pd.testing.assert_frame_equal(result.patients, again.patients)
     pd.testing.assert_frame_equal(result.issues, again.issues)
+
+
+@pytest.mark.slow
+@FEW
+@given(people, lots, st.sampled_from((TIERS.of(1), TIERS.of(2), strict(TIERS.of(2), stock_reach="region"))))
+def test_dealing_anew_takes_nothing_from_anybody(rows, vials, tier):
+    """Where there is one stage; patients alike may change places with each other."""
+    one_stage = strict(tier, stage=tier.stage[1:])
+    demand, stock = demand_of(rows), stock_of(vials)
+    problem = build_problem(demand, stock, tier=one_stage, panels=PANELS, products=PRODUCTS)
+    plan = solve(problem)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rearranging, "more_for", lambda _self, _patient, _others: [])
+        before = serve_patients(demand, problem, plan, stock, seed=1)
+    after = serve_patients(demand, problem, plan, stock, seed=1)
+    alike = [*demand.columns[1:-2], "funded"]
+    for _, group in demand.groupby(alike, dropna=False):
+        of = group["patient_id"]
+        less, more = (
+            sorted(result.patients.loc[result.patients["patient_id"].isin(of), "given_g"]) for result in (before, after)
+        )
+        assert all(b >= a for a, b in zip(less, more, strict=True))
+
+
+@pytest.mark.slow
+@settings(FEW, max_examples=12)
+@given(people, lots, st.sampled_from(ALL_TIERS))
+def test_both_solvers_give_every_patient_the_same(rows, vials, tier):
+    demand, stock = demand_of(rows), stock_of(vials)
+    problem = build_problem(demand, stock, tier=tier, panels=PANELS, products=PRODUCTS)
+    plan = solve(problem)
+    one, other = (
+        serve_patients(demand, problem, plan, stock, seed=1, solver=solver).patients["given_g"]
+        for solver in ("highs", "cbc")
+    )
+    pd.testing.assert_series_equal(one, other)
