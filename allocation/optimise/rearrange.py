@@ -133,12 +133,12 @@ class Rearranging:
             return []
         net, pool = self.offers.net, self.offers.pool_of(patient.c)
         part = self._part(patient, others)
-        members = [member for member in part.members if member is not patient]
         left_mg = int(self.offers.shelf.mg[pool.locations][:, part.products].sum())
         least = max(least_mg(net, patient.grade, patient.due_mg), patient.given_mg + 1)
         if left_mg + patient.given_mg < least:
             self._never.add(kind)
             return []
+        members = part.members if len(part.members) > _ONE + 1 else [one for one in part.members if one is not patient]
         if len(members) > _ONE:
             self._not_now.add(kind)
             self._passed_by.add(pool.name)

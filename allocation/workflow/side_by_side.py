@@ -122,6 +122,7 @@ _HOW: tuple[tuple[str, Callable[[AllocationRun], str]], ...] = (
     ("moved between places", _result("moved_g")),
     ("held as emergency reserve", _result("reserve_held_g")),
     ("left on the shelf", _result("left_g")),
+    ("given more by dealing vials anew", lambda run: grams(run.result["rounding"]["dealt_anew"]["more_g"])),
     ("lost to whole vials against the plan", _rounding("lost_g")),
     ("the most that could have been lost", _rounding("bound_g")),
 )

@@ -26,12 +26,12 @@ import numpy as np
 from bench_simulation import PANELS, PATIENTS, WEEKS, world_of
 from scipy.sparse import csc_matrix, csr_matrix
 
-from allocation.optimise import program, sourcing
+from allocation.optimise import solvers, sourcing
 from allocation.optimise.network import Floats, Ints, Network, Pool
 from allocation.optimise.priority import Ration
 from allocation.simulation.engine import play
 
-OPTIONS = {"output_flag": False, "threads": 1, **program._HIGHS_OPTIONS, **program._ONCE}
+OPTIONS = {"output_flag": False, "threads": 1, **solvers._HIGHS_OPTIONS, **solvers._ONCE}
 PRIMAL = 4
 GAIN = 1e-7
 """A column comes in where it gains more than this, the solver's own tolerance."""
