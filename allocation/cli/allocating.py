@@ -84,26 +84,29 @@ def allocate(
     tiers: Tiers = None,
 ) -> None:
     """Share a stock between the patients of a cohort at one tier, in whole vials, each with a reason."""
+    from allocation.cli.progress import running_step
     from allocation.workflow.allocating import allocate as share_out
     from allocation.workflow.rules_in_use import load_rules
 
     own = {"--cohort": cohort, "--stock": stock, "--limits": limits, "--panels": panels, "--products": products}
     keep_inputs({**own, "--tiers": tiers}, {"--out": out, "--rejects": rejects})
-    result = share_out(
-        cohort=cohort,
-        stock=stock,
-        tier=tier,
-        as_of=as_date(as_of),
-        weeks=weeks,
-        policy=policy,
-        solver=solver,
-        seed=seed,
-        strict=strict,
-        out=out,
-        limits=limits,
-        horizon_weeks=horizon_weeks,
-        rules=load_rules(rulebook=rulebook, products=products, panels=panels, tiers=tiers),
-    )
+    with running_step() as step:
+        result = share_out(
+            cohort=cohort,
+            stock=stock,
+            tier=tier,
+            as_of=as_date(as_of),
+            weeks=weeks,
+            policy=policy,
+            solver=solver,
+            seed=seed,
+            strict=strict,
+            out=out,
+            limits=limits,
+            horizon_weeks=horizon_weeks,
+            step=step,
+            rules=load_rules(rulebook=rulebook, products=products, panels=panels, tiers=tiers),
+        )
     for line in result.headlines:
         say(line)
     say_notices(result.notices)

@@ -1,11 +1,11 @@
-"""A progress bar on stderr."""
+"""A progress bar, or the step that is under way, on stderr."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-__all__ = ["replication_bar", "scenario_bar"]
+__all__ = ["replication_bar", "running_step", "scenario_bar"]
 
 
 def replication_bar() -> AbstractContextManager[Callable[[int, int], None]]:
@@ -16,6 +16,19 @@ def replication_bar() -> AbstractContextManager[Callable[[int, int], None]]:
 def scenario_bar() -> AbstractContextManager[Callable[[int, int], None]]:
     """Bar for scenarios played of all."""
     return _bar("scenario", "scenarios")
+
+
+@contextmanager
+def running_step() -> Iterator[Callable[[str], None]]:
+    """The step that is under way, on a terminal only: who reads a file wants the result alone."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _step: None
+        return
+    with console.status("Starting") as status:
+        yield status.update
 
 
 @contextmanager

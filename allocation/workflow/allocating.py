@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from math import ceil
@@ -91,10 +91,12 @@ def allocate(
     rules: RulesInUse,
     limits: Path | None = None,
     horizon_weeks: int | None = None,
+    step: Callable[[str], None] = lambda _step: None,
 ) -> AllocationDone:
     """Allocate at one tier and write ``out`` as one step at the end.
 
-    Every result passes the independent verifier before anything is written.
+    ``step`` is told in words what is under way. Every result passes the independent verifier before anything is
+    written.
 
     Raises
     ------
@@ -118,6 +120,7 @@ def allocate(
     chosen = find_policy(policy)
     check_horizon(horizon_weeks, weeks=weeks, policy=policy)
     side = read_limits(limits, policy=policy, rules=rules, strict=strict)
+    step("Reading the cohort and the stock")
     found = read(cohort, strict=strict, rules=rules)
     shelf = load_stock(stock, products=rules.products, panels=rules.panels, as_of=as_of)
     nothing = shelf.good.empty and shelf.deliveries.empty
@@ -133,11 +136,13 @@ def allocate(
         demand, within = beside.demand, beside.limits
         ahead = None
         if horizon_weeks is not None:
+            step(f"Looking ahead over {horizon_weeks} weeks")
             ahead = look(
                 found, demand, shelf, tier=regime, as_of=as_of, weeks=weeks, horizon=horizon_weeks, seed=seed,
                 reserve=reserve, solver=solver, rules=rules, side=side, limits=within,
             )  # fmt: skip
             demand, usable, within = ahead.demand, ahead.first.stock, ahead.first.limits
+        step("Planning grams and giving whole vials")
         served = serve_now(
             demand, usable, within, ahead=ahead, policy=chosen, tier=regime, reserve=reserve, all_stock=shelf.good,
             seed=seed, solver=solver, rules=rules,
@@ -145,6 +150,7 @@ def allocate(
         asked, asked_demand, settled, ahead = served.asked, demand, served.settled, served.ahead
         problem, plan = settled.problem, settled.plan
         demand, usable, people = served.demand, served.usable, served.people
+        step("Checking the result without the solver")
         certificate = verify_settled(settled, demand=demand, stock=usable, result=people)
         certificate.raise_if_failed()
         people = told(settled, people)
@@ -163,6 +169,7 @@ def allocate(
         write_table(_flows(parts), folder / "flows.csv")
         write_table(_with_blank_grade(panel_cohort(demand, people.patients)), folder / "panel_cohort.csv")
         write_table(panel_stock(demand, shelf.good, weeks=weeks), folder / "panel_stock.csv")
+        step("Pricing one kilogram more and one fewer")
         prices = settled_prices(settled)
         write_table(prices.lines, folder / "shadow_prices.csv")
         if len(found.rejects):
