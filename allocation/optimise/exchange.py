@@ -18,7 +18,8 @@ changes                      Σ of m(g,p) ≤ how many may be given another prod
 ```
 
 where fit(l,t) is the most up to l that vials of size t and above make. First the most for the patient who asks is
-found, then the fewest grams of another product than the own one and, of these, the fewest patients changed.
+found, then the fewest grams of another product than the own one and, of these, the fewest patients changed. Where only
+one may be changed, the first of those as good is, so that it does not depend on the solver.
 """
 
 from __future__ import annotations
@@ -119,7 +120,14 @@ def most_by_exchange(asked: Exchange, opener: OpenSession) -> Found | None:
     if not level:
         return None
     session.add_rows([Row(at, worth, float(level), float(level))])
-    x = session.minimise(*columns.changes()).x
+    at, costs = columns.changes()
+    found = session.minimise(at, costs)
+    if asked.most_changed is not None:
+        # Who may be helped next depends on whom this deal changes: of several as good, the first.
+        least = float(round(found.objective))
+        session.add_rows([Row(at, costs, -INFINITY, least)])
+        found = session.minimise(*columns.places())
+    x = found.x
     (product,) = (product for product, column in columns.given.items() if x[column] > _HALF)
     after = tuple(
         {product: count for product, column in of.items() if (count := round(float(x[column])))}
@@ -181,6 +189,13 @@ class _Columns:
         costs = dict.fromkeys(self.changed, 1.0)
         for _, column, mg in self._switched():
             costs[column] = float(mg // self.unit_mg * (patients + 1))
+        return list(costs), list(costs.values())
+
+    def places(self) -> tuple[list[int], list[float]]:
+        """Columns and costs by which one change, and one product for the patient who asks, are told from another."""
+        given = {column: float(place) for place, column in enumerate(self.given.values())}
+        changed = {column: float(len(given) * place) for place, column in enumerate(self.changed)}
+        costs = given | changed
         return list(costs), list(costs.values())
 
     def _whole_column(self, high: int) -> int:

@@ -21,7 +21,7 @@ products than the one given, and for what is less than the smallest share.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,10 +155,10 @@ def serve_patients(
     service = Service(net, plan, offers, rearranging)
     if all_stock is not None:
         offers.held_once = Shelf(all_stock, panels=problem.panels, products=net.product_codes).mg > 0
-    bounds = []
+    rounding = []
     for stage in range(len(net.stages)):
         service.serve(stage, [patient for patient in patients if net.stage[patient.c] == stage])
-        bounds.append(_bound_mg(service, stage, patients))
+        rounding.append(_rounding(service, stage, patients))
         if stage == 0:
             service.hold_reserve()
     listed, order = _listed(net, rows, patients, np.flatnonzero(due), lottery)
@@ -170,7 +170,7 @@ def serve_patients(
         issues=given,
         held=_vial_frame([(name, *line) for name, drawn in service.held for line in _vials(net, drawn)], "pool"),
         left=left,
-        rounding=_rounding(service, bounds),
+        rounding=tuple(rounding),
         nothing_due=int((~due).sum()),
         limits_left=offers.limits_left(),
         rearranged=rearranging.finish(),
@@ -215,32 +215,27 @@ def _patients(net: Network, rows: pd.DataFrame, served: Ints, lottery: Floats) -
     ]
 
 
-def _bound_mg(service: Service, stage: int, patients: Iterable[Patient]) -> int:
-    """The most that this stage and those before it can have lost to whole vials, as things stand after it."""
+def _rounding(service: Service, stage: int, patients: Iterable[Patient]) -> StageRounding:
     net = service.net
     lacking = np.zeros(len(net.due_mg), dtype=np.int64)
     for patient in patients:
         lacking[patient.c] += patient.due_mg - patient.given_mg
-    return loss_bound_mg(
-        net,
-        stage,
-        lacking_mg=lacking,
-        shelf_mg=service.offers.shelf.mg,
-        held_mg=service.held_mg,
-        reserve_mg=service.reserve_mg if stage else np.zeros_like(service.reserve_mg),
+    here, so_far = net.cell_stage == stage, net.cell_stage <= stage
+    reserve_mg = service.reserve_mg if stage else np.zeros_like(service.reserve_mg)
+    return StageRounding(
+        stage=net.stages[stage].name,
+        planned_mg=int(service.planned_mg[here].sum()),
+        given_mg=int(service.given_mg[here].sum()),
+        lost_mg=int((service.planned_mg - service.given_mg)[so_far].sum()),
+        bound_mg=loss_bound_mg(
+            net,
+            stage,
+            lacking_mg=lacking,
+            shelf_mg=service.offers.shelf.mg,
+            held_mg=service.held_mg,
+            reserve_mg=reserve_mg,
+        ),
     )
-
-
-def _rounding(service: Service, bounds: Sequence[int]) -> tuple[StageRounding, ...]:
-    """Plan and vials by stage. Later stages may have left an earlier one more than it had, and never less."""
-    lost_mg = 0
-    rounding = []
-    for stage, bound_mg in enumerate(bounds):
-        here = service.net.cell_stage == stage
-        planned_mg, given_mg = int(service.planned_mg[here].sum()), int(service.given_mg[here].sum())
-        lost_mg += planned_mg - given_mg
-        rounding.append(StageRounding(service.net.stages[stage].name, planned_mg, given_mg, lost_mg, bound_mg))
-    return tuple(rounding)
 
 
 def _listed(

@@ -2,8 +2,8 @@
 
 The offers go one by one, so what is left may be too little of each product for anybody, though together it would make
 a course: somebody of several could take another product, and those who share a product the vials in another way. The
-small integer program of :mod:`allocation.optimise.exchange` finds out, for one patient after the other in the order of
-the offers. Nobody is given less than before.
+small integer program of :mod:`allocation.optimise.exchange` finds out, for one patient of a stage after the other in
+the order of the offers. Nobody is given less than before.
 
 What may be rearranged together is a *part*: the products that the patient may be given, those that whoever has one of
 them may be given, and so on. In a small part anyone may be given another product; in a larger one, one patient for each
@@ -26,6 +26,7 @@ from allocation.optimise.shelf import Drawn, Vials, drawn_mg
 
 __all__ = ["Rearranged", "Rearranging"]
 
+# Sizes of parts, by what they bring and take: "Vials dealt anew" in tests/benchmark/README.md.
 _ANYONE = 20
 _ONE = 80
 
@@ -113,6 +114,12 @@ class Rearranging:
         """Deal nothing anew from here on."""
         self.stopped = True
 
+    def begin(self) -> None:
+        """Begin with the patients of another stage."""
+        self._never.clear()
+        self._not_now.clear()
+        self._parts_of = ("", -1)
+
     def more_for(self, patient: Patient, others: Sequence[Patient]) -> _Dealt:
         """What everybody has when a patient is given as much as can be; nothing where that is no more than now.
 
@@ -121,7 +128,8 @@ class Rearranging:
         patient
             Somebody who goes short.
         others
-            Those of the pool served so far, the patient among them or not. Who has several products keeps the vials.
+            Those of the pool whose vials may be dealt anew, the patient among them or not. Who has several products
+            keeps the vials.
 
         Returns
         -------
@@ -161,6 +169,9 @@ class Rearranging:
         self.told.given_more += 1
         self.told.more_mg += found.mg - patient.given_mg
         self._not_now.clear()
+        if patient.drawn and _only_product(patient) is None:
+            # Vials of several products were nobody else's to have, and now are.
+            self._never.clear()
         return self._dealt(patient, deal)
 
     def _not_proven(self, kind: _Kind, pool: str) -> _Dealt:

@@ -35,7 +35,7 @@ class Service:
 
     def __init__(self, net: Network, plan: Plan, offers: Offers, rearranging: Rearranging) -> None:
         self.net, self.offers, self._rearranging = net, offers, rearranging
-        self._served: dict[str, list[Patient]] = {pool.name: [] for pool in net.pools}
+        self._dealt: dict[str, list[Patient]] = {}
         # Under a policy there is no planned mix, and patients are served by a rule.
         self._step_mg = min(size for product in net.problem.products.product for size in product.vial_mg)
         self._mix = None if plan.levers is None else PlannedMix(net, plan.levers)
@@ -90,40 +90,42 @@ class Service:
         )
 
     def _rearrange(self, patients: Sequence[Patient]) -> None:
-        """Give those who still go short what can be made for them by dealing the vials of others anew."""
-        concerned = set()
+        """Give those of a stage who still go short what can be made by dealing vials anew.
+
+        Dealt are those of the stage and, while nobody of an earlier one goes short, those of earlier ones. Where
+        somebody does, they keep them: what came back to the shelf might fit who could not be served before.
+        """
+        by_pool: dict[str, list[Patient]] = {}
         for patient in patients:
-            pool = self.offers.pool_of(patient.c)
-            self._served[pool.name].append(patient)
-            concerned.add(pool.name)
+            by_pool.setdefault(self.offers.pool_of(patient.c).name, []).append(patient)
+        self._rearranging.begin()
         for pool in self.net.pools:
-            served = self._served[pool.name]
-            if self._rearranging.stopped or self.net.limited_by_rows(pool) or pool.name not in concerned:
+            mine = by_pool.get(pool.name, [])
+            if not mine or self._rearranging.stopped or self.net.limited_by_rows(pool):
                 continue
+            dealt = [*self._dealt.get(pool.name, []), *mine]
             changed = False
-            while self._given_more(served):
+            while self._given_more(mine, dealt):
                 changed = True
             if changed:
-                self._put_in_order(served)
-                for patient in served:
-                    if patient.given_mg < patient.due_mg:
-                        patient.reason = self._why_short(patient)
+                self._put_in_order(mine)
+            short = [patient for patient in mine if patient.given_mg < patient.due_mg]
+            for patient in short if changed else ():
+                patient.reason = self._why_short(patient)
+            self._dealt[pool.name] = [] if short else dealt
 
-    def _given_more(self, served: Sequence[Patient]) -> bool:
-        """Ask once for everybody of a pool who goes short, those of earlier stages first; whether anybody has more."""
+    def _given_more(self, patients: Sequence[Patient], dealt: Sequence[Patient]) -> bool:
+        """Ask once for everybody who goes short; whether anybody has more. Vials of those dealt may be others then."""
 
         def by_exchange(patient: Patient) -> list[Drawn]:
-            dealt = self._rearranging.more_for(patient, served)
-            for other, drawn in dealt[:-1]:
+            found = self._rearranging.more_for(patient, dealt)
+            for other, drawn in found[:-1]:
                 self._give(other, drawn)
             # What was put back may fit somebody of whom the program found nothing out.
-            return dealt[-1][1] if dealt else self._more_of_what_is_left(patient)
+            return found[-1][1] if found else self._more_of_what_is_left(patient)
 
-        given = False
-        for stage in sorted({int(self.net.stage[patient.c]) for patient in served}):
-            short = [p for p in served if p.given_mg < p.due_mg and self.net.stage[p.c] == stage]
-            given |= len(self._offer(short, by_exchange)) < len(short)
-        return given
+        short = [patient for patient in patients if patient.given_mg < patient.due_mg]
+        return len(self._offer(short, by_exchange)) < len(short)
 
     def _more_of_what_is_left(self, patient: Patient) -> list[Drawn]:
         """All that a patient may have with what is left, where that is more than before."""

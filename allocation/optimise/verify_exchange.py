@@ -70,7 +70,8 @@ def _helped(rules: Rules, person: Person, people: Sequence[Person], left: Mappin
     switched = {panel: sum(one.switched_mg for one in people if one.panel == panel) for panel in rules.problem.panels}
     for other in people:
         product = _product(other)
-        if other is person or product not in person.allowed:
+        # Those of earlier stages may have had to keep what they have.
+        if other is person or other.stage < person.stage or product not in person.allowed:
             continue
         lot = [*left.get(product, []), *_lot(other), *(my_lot if mine == product else [])]
         for instead in sorted(other.allowed - {product}):

@@ -112,10 +112,12 @@ class Proof:
             for product, mg in self.given[c.id].items():
                 used[product] += mg
         if reserve:
+            # A node even where no product may be held.
+            kept = graph.node("reserve")
             for product in self.rules.routes:
                 if "IV" in self.rules.routes[product]:
                     mg = self.held.get(product, 0)
-                    graph.arc(graph.node("heap", product), graph.node("reserve"), flow=mg, capacity=None)
+                    graph.arc(graph.node("heap", product), kept, flow=mg, capacity=None)
                     used[product] += mg
         source = graph.node("stock")
         for product, mg in self.stock.items():

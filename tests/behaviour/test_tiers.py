@@ -187,7 +187,7 @@ def test_rounding_to_vials_costs_little_and_less_than_its_bound(runs):
             assert result.rounding[-1].lost_mg <= result.rounding[-1].bound_mg
         # Where stock can move, few vials are left that nobody can use; tier 1 has a handful of patients a heap. Nobody
         # is given several products at once, so each of nineteen products leaves a remainder in each region.
-        for n, share in ((3, {0.5: 0.022, 0.85: 0.016}[supply]), (4, 0.002)):
+        for n, share in ((3, {0.5: 0.022, 0.85: 0.018}[supply]), (4, 0.002)):
             _, plan, result = by_tier[n]
             assert result.rounding[-1].lost_mg <= share * plan.given["mg"].sum()
 

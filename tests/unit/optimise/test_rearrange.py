@@ -11,7 +11,9 @@ from allocation.errors import SolverError, VerificationError
 from allocation.optimise import patients as serving
 from allocation.optimise import rearrange
 from allocation.optimise.patients import serve_patients
+from allocation.optimise.problem import build_problem
 from allocation.optimise.program import solve
+from allocation.optimise.side_limits import SideLimits
 from allocation.optimise.verify import verify
 
 
@@ -181,13 +183,10 @@ def test_stock_of_the_own_panel_is_drawn_first(small, serve):
 
 
 def test_within_side_limits_the_offers_stand(small):
-    from allocation.optimise.problem import build_problem
-    from allocation.optimise.side_limits import SideLimits
-
     demand, stock = another_takes_another_product(small)
     problem = build_problem(
         demand.assign(fences=""),
-        stock.assign(mg=stock["vial_mg"] * stock["vials"]).groupby(["location", "product"])["mg"].sum().reset_index(),
+        stock.assign(mg=stock["vial_mg"] * stock["vials"]),
         tier=small.tier(2),
         panels=small.panels(P1="North"),
         products=small.products(),
@@ -208,3 +207,56 @@ def test_sums_of_two_servings_are_told_together():
     one = rearrange.Rearranged(asked=2, given_more=1, more_mg=5, unproven=1, searched=("P1", "P2"))
     both = one.with_those_of(replace(one, searched=("P2",)))
     assert both == rearrange.Rearranged(asked=4, given_more=2, more_mg=10, unproven=2, searched=("P2",))
+
+
+@pytest.mark.parametrize("number", [3, 4])
+def test_those_of_an_earlier_stage_keep_their_vials_while_one_of_it_goes_short(small, number):
+    """A001 could leave its hizentra to A002; then A000, of grade 4 as well, would go without a vial that fits."""
+    demand = small.patients(
+        {"due_g": 9, "grade": 4, "product": "cuvitru_20"},
+        {"due_g": 4, "grade": 4, "product": "hizentra_20"},
+        {"due_g": 4, "grade": 3, "product": "hizentra_20", "locked": True},
+    ).assign(route="SC")
+    stock = small.shelf(("P1", "hizentra_20", 1, 4), ("P1", "cuvitru_20", 8, 1), ("P1", "xembify_20", 4, 1))
+    problem = build_problem(
+        demand,
+        stock.assign(mg=stock["vial_mg"] * stock["vials"]),
+        tier=small.tier(number),
+        panels=small.panels(P1="North"),
+        products=small.products("hizentra_20", "cuvitru_20", "xembify_20"),
+    )
+    plan = solve(problem)
+    result = serve_patients(demand, problem, plan, stock, seed=1)
+    verify(problem, plan, demand=demand, stock=stock, result=result).raise_if_failed()
+    told = result.patients.set_index("patient_id")
+    assert told["product"].to_dict() == {"A000": "cuvitru_20", "A001": "hizentra_20", "A002": ""}
+
+
+def test_a_part_passed_by_leaves_nothing_to_later_stages(small, serve, monkeypatch):
+    """What would come free fits one of grade 4 who was not asked for, so that grade 3 may not have it."""
+    monkeypatch.setattr(rearrange, "_ONE", 3)
+    demand = small.patients(
+        {"due_g": 10, "grade": 4, "panel": "P1", "locked": True},
+        {"due_g": 5, "grade": 4, "panel": "P2"},
+        {"due_g": 7.5, "grade": 3, "panel": "P1", "locked": True},
+        *({"due_g": 5, "grade": 4, "panel": "P1", "product": "octagam_10", "locked": True} for _ in range(4)),
+    )
+    stock = small.shelf(
+        ("P1", "privigen_10", 5, 1),
+        ("P1", "privigen_10", 2.5, 2),
+        ("P2", "privigen_10", 10, 1),
+        ("P1", "octagam_10", 5, 4),
+    )
+    assert serve(demand, stock, 3).rearranged.searched == ("South",)
+
+
+def test_those_of_an_earlier_stage_may_give_way_while_none_of_it_goes_short(small, serve):
+    """At tier 1 an emergency without a product on record takes the one that nobody else needs."""
+    demand = small.patients(
+        {"due_g": 20, "grade": 4, "emergency": True, "product": ""},
+        {"due_g": 40, "grade": 3},
+        {"due_g": 10, "grade": 3, "product": "octagam_10"},
+    )
+    stock = small.shelf(("P1", "privigen_10", 20, 2), ("P1", "octagam_10", 10, 3))
+    result = serve(demand, stock, 1)
+    assert given_g(result) == {"A000": 20.0, "A001": 40.0, "A002": 10.0}
