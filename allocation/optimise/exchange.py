@@ -1,23 +1,7 @@
 """The small integer program: how much one patient could be given, were others given other vials or another product.
 
-Everybody else keeps the grams they have. Patients alike, of the same grams, are counted and not told apart:
-
-```
-y(g,p)   patients of group g who have product p                       whole, at most those of the group
-u(p,s)   vials of size s of product p that they have                  whole
-a(p,s)   vials of size s of product p for the patient who asks        whole; with u(p,s) at most those there are
-z(p)     1 where that patient is given product p                      whole, at most one of them is 1
-m(g,p)   patients of group g who have p and did not before            m(g,p) ≥ y(g,p) − now(g,p)
-
-everybody served stays so    Σ over p of y(g,p) = patients of g
-vials make their courses     Σ over s of s·u(p,s) = Σ over g of mg(g)·y(g,p)
-large vials fit in them      Σ over s ≥ t of s·u(p,s) ≤ Σ over g of fit(mg(g),t)·y(g,p)
-one product, enough of it    least·z(p) ≤ Σ over s of s·a(p,s) ≤ due·z(p)
-switching                    what a panel's patients have of another product than their own ≤ its limit
-changes                      Σ of m(g,p) ≤ how many may be given another product
-```
-
-where fit(l,t) is the most up to l that vials of size t and above make. First the most for the patient who asks is
+Everybody else keeps the grams they have. Patients alike, of the same grams, are counted and not told apart. Variables
+and rows are those of "Dealing vials anew" in `allocation/docs/methods.md`. First the most for the patient who asks is
 found, then the fewest grams of another product than the own one and, of these, the fewest patients changed. Where only
 one may be changed, the first of those as good is, so that it does not depend on the solver.
 """

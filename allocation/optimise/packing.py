@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-import numpy as np
-
-from allocation.dosing.vials import makeable
+from allocation.dosing.vials import round_to_vials
 from allocation.optimise.shelf import Vials
+from allocation.quantities import MG_PER_G
 
 __all__ = ["most_made", "packed"]
 
@@ -95,8 +94,4 @@ def most_made(most_mg: int, sizes: tuple[int, ...]) -> int:
     >>> most_made(9000, (2000, 5000)), most_made(3000, ())
     (9000, 0)
     """
-    if not sizes:
-        return 0
-    made = makeable(sizes)
-    below, _ = made.around(np.array([most_mg // made.unit_mg], dtype=np.int64))
-    return int(below[0]) * made.unit_mg
+    return int(round_to_vials(most_mg / MG_PER_G, sizes)[0]) if sizes else 0

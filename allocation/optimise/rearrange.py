@@ -242,11 +242,7 @@ class Rearranging:
 
     def _left(self, patient: Patient, product: int) -> Vials:
         """Vials of a product left in the pool."""
-        left: Vials = {}
-        for place in self.offers.places(patient.c):
-            for size, count in self.offers.shelf.counts(place, product).items():
-                left[size] = left.get(size, 0) + count
-        return left
+        return self.offers.shelf.together([(place, product) for place in self.offers.places(patient.c)])
 
     def _packed(self, patient: Patient, found: Found, groups: Sequence[Sequence[Patient]]) -> _Deal | None:
         """Vials for the patient and for whoever must be given others, by product; None where they cannot be packed."""
@@ -289,11 +285,12 @@ class Rearranging:
 
     def _drawn(self, patient: Patient, product: int, places: Sequence[int], vials: Vials) -> list[Drawn]:
         """Draw what some places have of the vials that a patient still misses, and count it off."""
-        shelf, now = self.offers.shelf, {}
-        for size, count in vials.items():
-            now[size] = min(count, sum(shelf.counts(place, product).get(size, 0) for place in places))
-            vials[size] -= now[size]
-        return self.offers.draw(patient.c, [(place, product) for place in places], now)
+        sources = [(place, product) for place in places]
+        there = self.offers.shelf.together(sources)
+        now = {size: min(count, there.get(size, 0)) for size, count in vials.items()}
+        for size, count in now.items():
+            vials[size] -= count
+        return self.offers.draw(patient.c, sources, now)
 
 
 @dataclass(slots=True)

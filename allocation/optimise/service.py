@@ -95,13 +95,15 @@ class Service:
         Dealt are those of the stage and, while nobody of an earlier one goes short, those of earlier ones. Where
         somebody does, they keep them: what came back to the shelf might fit who could not be served before.
         """
+        if self._rearranging.stopped:
+            return
         by_pool: dict[str, list[Patient]] = {}
         for patient in patients:
             by_pool.setdefault(self.offers.pool_of(patient.c).name, []).append(patient)
         self._rearranging.begin()
         for pool in self.net.pools:
             mine = by_pool.get(pool.name, [])
-            if not mine or self._rearranging.stopped or self.net.limited_by_rows(pool):
+            if not mine or self.net.limited_by_rows(pool):
                 continue
             dealt = [*self._dealt.get(pool.name, []), *mine]
             changed = False

@@ -87,11 +87,15 @@ class Shelf:
 
     def best_of(self, sources: Sequence[tuple[int, int]], target_mg: int) -> Vials:
         """Vials of several places and products together that come nearest to a target from below."""
-        together: Vials = {}
+        return best_of(target_mg, self.together(sources))
+
+    def together(self, sources: Sequence[tuple[int, int]]) -> Vials:
+        """Vials of several places and products by size in mg."""
+        found: Vials = {}
         for source in sources:
             for size, count in self._counts.get(source, {}).items():
-                together[size] = together.get(size, 0) + count
-        return best_of(target_mg, together)
+                found[size] = found.get(size, 0) + count
+        return found
 
     def draw(self, sources: Sequence[tuple[int, int]], vials: Mapping[int, int], *, last: bool = False) -> list[Drawn]:
         """Take vials, from the first (place, product) that has them, earliest expiry first, or last.

@@ -74,11 +74,7 @@ def open_session(solver: SolverName) -> OpenSession:
     SolverError
         Where there is no such solver.
     """
-    if solver == "highs":
-        return _Highs
-    if solver == "cbc":
-        return _Cbc
-    raise SolverError(f"there is no solver {solver!r}; expected highs or cbc")
+    return _named(solver, highs=_Highs, cbc=_Cbc)
 
 
 def open_quickly(solver: SolverName, *, in_turn: bool = False) -> OpenSession:
@@ -109,10 +105,14 @@ def open_whole(solver: SolverName) -> OpenSession:
     SolverError
         Where there is no such solver.
     """
+    return _named(solver, highs=_Whole, cbc=_CbcWhole)
+
+
+def _named(solver: SolverName, *, highs: OpenSession, cbc: OpenSession) -> OpenSession:
     if solver == "highs":
-        return _Whole
+        return highs
     if solver == "cbc":
-        return _CbcWhole
+        return cbc
     raise SolverError(f"there is no solver {solver!r}; expected highs or cbc")
 
 

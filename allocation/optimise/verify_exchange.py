@@ -35,7 +35,8 @@ def exchange_broken(rules: Rules, people: People, result: PatientResult) -> list
         if place in pool_of:
             left[pool_of[place]][product].append((size, count))
     for pool, found in members.items():
-        helped = sum(1 for person in _kinds(found) if _helped(rules, person, found, left[pool]))
+        there = _Pool(rules, found, left[pool])
+        helped = sum(1 for person in _kinds(found) if there.helped(person))
         if helped:
             broken.append(f"{helped} kinds of patients in {pool}")
     return broken
@@ -62,43 +63,64 @@ def _product(person: Person) -> str:
     return held.pop() if len(held) == 1 else ""
 
 
-def _helped(rules: Rules, person: Person, people: Sequence[Person], left: Mapping[str, _Lot]) -> bool:
-    """Whether a person could be given more of some product, were another given something else that is left."""
-    least = max(rules.least_mg(person.grade, person.due_mg), person.given_mg + 1)
-    left_mg = {product: sum(size * count for size, count in lot) for product, lot in left.items()}
-    mine, my_lot = _product(person), _lot(person)
-    switched = {panel: sum(one.switched_mg for one in people if one.panel == panel) for panel in rules.problem.panels}
-    for other in people:
-        product = _product(other)
-        # Those of earlier stages may have had to keep what they have.
-        if other is person or other.stage < person.stage or product not in person.allowed:
-            continue
-        lot = [*left.get(product, []), *_lot(other), *(my_lot if mine == product else [])]
+class _Pool:
+    """Patients of a pool, what is left in it, and what each panel has switched."""
+
+    def __init__(self, rules: Rules, people: Sequence[Person], left: Mapping[str, _Lot]) -> None:
+        self._rules, self._left = rules, left
+        self._left_mg = {product: sum(size * count for size, count in lot) for product, lot in left.items()}
+        self._most_left_mg = sum(sorted(self._left_mg.values())[-2:])
+        self._having: dict[str, list[Person]] = defaultdict(list)
+        self._switched: dict[str, int] = defaultdict(int)
+        for person in people:
+            self._switched[person.panel] += person.switched_mg
+            if product := _product(person):
+                self._having[product].append(person)
+
+    def helped(self, person: Person) -> bool:
+        """Whether a person could be given more of some product, were another given something else that is left."""
+        least = max(self._rules.least_mg(person.grade, person.due_mg), person.given_mg + 1)
+        # Whoever changes takes from what is left of one product, and the person from what is left of another.
+        if self._most_left_mg + person.given_mg < least:
+            return False
+        return any(
+            self._makes(person, least, product, other)
+            for product in sorted(person.allowed)
+            for other in self._having.get(product, ())
+            # Those of earlier stages may have had to keep what they have.
+            if other is not person and other.stage >= person.stage
+        )
+
+    def _makes(self, person: Person, least: int, product: str, other: Person) -> bool:
+        """Whether it helps that another gives up a product."""
+        mine, my_lot = _product(person), _lot(person)
+        lot = [*self._left.get(product, []), *_lot(other), *(my_lot if mine == product else [])]
         for instead in sorted(other.allowed - {product}):
-            if left_mg.get(product, 0) + left_mg.get(instead, 0) + person.given_mg < least:
+            if self._left_mg.get(product, 0) + self._left_mg.get(instead, 0) + person.given_mg < least:
                 continue
-            there = [*left.get(instead, []), *(my_lot if mine == instead else [])]
-            room_mg = _room_mg(rules, switched, person, product, other, instead)
+            there = [*self._left.get(instead, []), *(my_lot if mine == instead else [])]
+            room_mg = self._room_mg(person, product, other, instead)
             if (
                 room_mg >= least
                 and vial_totals(there, other.given_mg) >> other.given_mg
                 and vial_totals(lot, room_mg).bit_length() > least
             ):
                 return True
-    return False
+        return False
 
-
-def _room_mg(
-    rules: Rules, switched: Mapping[str, int], person: Person, product: str, other: Person, instead: str
-) -> int:
-    """The most of a product that a person may have when another has something else; below 0 where that may not be."""
-    if rules.switch_limit is None:
-        return person.due_mg
-    used = {person.panel: switched[person.panel], other.panel: switched[other.panel]}
-    used[person.panel] -= person.switched_mg
-    used[other.panel] -= other.switched_mg
-    used[other.panel] += other.given_mg if other.own not in ("", instead) else 0
-    if any(mg > rules.switch_limit[panel] for panel, mg in used.items()):
-        return -1
-    room_mg = rules.switch_limit[person.panel] - used[person.panel]
-    return person.due_mg if person.own in ("", product) else min(person.due_mg, room_mg)
+    def _room_mg(self, person: Person, product: str, other: Person, instead: str) -> int:
+        """The most of a product that a person may have when another has something else; below 0 for no way."""
+        limit = self._rules.switch_limit
+        if limit is None:
+            return person.due_mg
+        used = {panel: self._switched[panel] for panel in (person.panel, other.panel)}
+        used[person.panel] -= person.switched_mg
+        used[other.panel] -= other.switched_mg
+        used[other.panel] += other.given_mg if other.own not in ("", instead) else 0
+        if any(mg > limit[panel] for panel, mg in used.items()):
+            return -1
+        return (
+            person.due_mg
+            if person.own in ("", product)
+            else min(person.due_mg, limit[person.panel] - used[person.panel])
+        )

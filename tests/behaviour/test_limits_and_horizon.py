@@ -226,7 +226,7 @@ def test_looking_ahead_keeps_limits_at_every_tier(tmp_path: Path, tier: str) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tier", [1, 2, 3, 4])
-@pytest.mark.parametrize("share", [0.3, 0.8])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.8])
 def test_with_no_later_week_the_allocation_is_that_without_a_look_ahead(
     tmp_path: Path, tier: int, share: float
 ) -> None:
